@@ -1,0 +1,1 @@
+"""The ground floor: what an operator edits, and the typed loader that reads it."""
