@@ -1,0 +1,68 @@
+"""Errors as providers word them, in an answer's body or in the middle of a stream: one finder for all their shapes."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from proxy.exchange import Captured
+from proxy.providers.fields import word
+from proxy.streams.json_value import json_text
+
+_LONGEST = 4000  # characters of a message that are kept: an HTML error page says nothing more in its rest
+_KINDS = ("type", "status", "code", "error_code", "__type", "name", "title")
+_MESSAGES = ("message", "Message", "detail", "msg", "error", "reason", "description")
+
+
+class ReadError(NamedTuple):
+    """An error's type in the provider's words (an HTTP status where it has none) and its message."""
+
+    type: str | None
+    message: str | None
+
+
+def find_error(document: Any) -> ReadError | None:
+    """Give the error that `document` reports under `error` or `errors`; None where it reports none.
+
+    Shapes: {"error": {"type", "code", "status", "message"}}, {"error": "text"}, {"type": "error", "error": {…}}, [{"error": …}].
+    """
+    if isinstance(document, list) and document:
+        document = document[0]
+    if not isinstance(document, dict):
+        return None
+    error = document.get("error")
+    if not error:
+        errors = document.get("errors")
+        if not isinstance(errors, list) or not errors:
+            return None
+        error = errors[0]
+    return describe_error(error)
+
+
+def describe_error(error: Any) -> ReadError:
+    """Give the type and message of an error object, of a text, or of whatever stands where one is expected."""
+    if isinstance(error, str):
+        return ReadError("error", error.strip()[:_LONGEST])
+    if not isinstance(error, dict):
+        return ReadError("error", json_text(error)[:_LONGEST])
+    kind = next((found for key in _KINDS if (found := word(error.get(key)))), "error")
+    inner = next((error[key] for key in _MESSAGES if error.get(key)), error)
+    message = inner if isinstance(inner, str) else json_text(inner)
+    return ReadError(kind[:200], message[:_LONGEST])
+
+
+def describe_failure(document: Any, status: int) -> ReadError:
+    """Give the error of an answer with an HTTP error status, whatever its body is; the status itself is the last resort."""
+    found = find_error(document)
+    if found is None and isinstance(document, list) and document:
+        document = document[0]
+    if found is None and document:
+        found = describe_error(document)
+    kind, message = found or (None, None)
+    return ReadError(str(status) if kind in (None, "error") else kind, message or None)
+
+
+def read_error(captured: Captured, data: Any) -> ReadError | None:
+    """Give the error that `data` is: any shape where the HTTP status says failure, else only what calls itself an error."""
+    if captured.status is not None and captured.status >= 400:
+        return describe_failure(data, captured.status)
+    return find_error(data)
