@@ -1,0 +1,153 @@
+"""Which upstream a request goes to, told by the first segment of its path and by nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
+
+from config.options import Upstream
+
+# A segment of dots would let a path climb out of an upstream's base path; no provider's API needs one.
+_DOTS: Final = re.compile(rb"/(?:\.|%2e){1,2}(?:[/?#]|%2f|$)", re.IGNORECASE)
+# A client that makes regions up must not make memory grow.
+MAX_REGIONS: Final = 200
+
+
+class NotRouted(Exception):
+    """The request belongs to no upstream. `status` and the message go to the client."""
+
+    def __init__(self, status: int, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the connections of a route go; routes with the same origin share a pool."""
+
+    host: str  # dialled, unless connect_to or egress_proxy says otherwise
+    port: int
+    tls: bool
+    connect_to: tuple[str, int] | None = None  # dial here; Host, SNI and signatures stay those of the URL
+    egress_proxy: str | None = None
+    ca_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One upstream, ready for the lane."""
+
+    name: str
+    url: str  # without credentials
+    dialect: str | None
+    origin: Origin
+    host_line: bytes  # b"Host: api.openai.com\r\n"
+    base_path: bytes  # without a slash at its end; b"" for most
+    facts: bytes  # the first facts of an ACCEPTED frame: name, dialect, URL
+    settings: Upstream = field(compare=False, hash=False)  # time-outs and limits
+    aws: bool = False  # the host checks AWS signatures
+
+
+def make_route(name: str, url: str, settings: Upstream) -> Route:
+    """Turn an upstream's configuration into a route. The URL was validated by the configuration."""
+    parts = urlsplit(url)
+    tls = parts.scheme == "https"
+    host = parts.hostname or ""
+    port = parts.port or (443 if tls else 80)
+    shown = f"[{host}]" if ":" in host else host
+    if parts.port is not None and parts.port != (443 if tls else 80):
+        shown += f":{parts.port}"
+    connect_to = None
+    if settings.connect_to:
+        to_host, _, to_port = settings.connect_to.rpartition(":")
+        connect_to = (to_host.strip("[]"), int(to_port))
+    clean = f"{parts.scheme}://{shown}{parts.path.rstrip('/')}"
+    return Route(
+        name=name,
+        url=clean,
+        dialect=settings.dialect,
+        origin=Origin(host, port, tls, connect_to, settings.egress_proxy, str(settings.ca_file) if settings.ca_file else None),
+        host_line=b"Host: %s\r\n" % shown.encode(),
+        base_path=parts.path.rstrip("/").encode(),
+        facts="\n".join((name, settings.dialect or "", clean)).encode(),
+        settings=settings,
+        aws=host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A request target, taken apart."""
+
+    route: Route
+    rest: bytes  # what the upstream gets: base path, path and query as they came
+    metadata: bytes  # what stood behind '~' in the base URL, as it came; b"" if nothing
+
+
+class Router:
+    """The table of upstreams."""
+
+    def __init__(self, upstreams: Mapping[str, Upstream]) -> None:
+        self._upstreams = {name.encode(): upstream for name, upstream in upstreams.items()}
+        self._routes: dict[bytes, Route] = {}
+        for name, upstream in upstreams.items():
+            if upstream.url is not None and "{region}" not in upstream.url:
+                self._routes[name.encode()] = make_route(name, upstream.url, upstream)
+        self._regional: dict[tuple[bytes, str], Route] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """All known first segments."""
+        return sorted(name.decode() for name in self._upstreams)
+
+    def route(self, target: bytes) -> Target:
+        """Take a request target apart. Raises NotRouted."""
+        if target[:1] != b"/":
+            raise NotRouted(
+                400, "bad_target", "the request target must be a path such as /openai/v1/models: use Goldwash as base URL, not as HTTP proxy"
+            )
+        end = target.find(b"/", 1)
+        if end < 0:
+            end = len(target)
+        mark = target.find(b"?", 1, end)
+        if mark >= 0:
+            end = mark
+        name = target[1:end]
+        rest = target[end:] or b"/"
+        metadata = b""
+        while rest[:2] == b"/~":
+            end = rest.find(b"/", 2)
+            if end < 0:
+                end = len(rest)
+            metadata = metadata + b";" + rest[2:end] if metadata else rest[2:end]
+            rest = rest[end:] or b"/"
+        if rest[:1] == b"?":
+            rest = b"/" + rest
+        if (b"/." in rest or b"%2" in rest) and _DOTS.search(rest.partition(b"?")[0]):
+            raise NotRouted(400, "bad_target", "the path holds a '.' or '..' segment, which no upstream needs: send the path resolved")
+        route = self._routes.get(name)
+        if route is None:
+            route = self._find(name, rest)
+        if route.base_path:
+            rest = route.base_path + rest
+        return Target(route, rest, metadata)
+
+    def _find(self, name: bytes, rest: bytes) -> Route:
+        shown = name.decode("utf-8", "replace")[:80]
+        upstream = self._upstreams.get(name)
+        if upstream is None:
+            raise NotRouted(404, "unknown_upstream", f"no upstream is called '{shown}'; known: {', '.join(self.names)}")
+        path = rest.partition(b"?")[0].decode("latin-1")
+        url = upstream.base_url(path)
+        if url is None:
+            raise NotRouted(404, "upstream_not_configured", upstream.missing(shown, path) or f"upstream {shown} has no URL")
+        route = self._regional.get((name, url))
+        if route is None:
+            if len(self._regional) >= MAX_REGIONS:
+                self._regional.clear()
+            route = self._regional[name, url] = make_route(shown, url, upstream)
+        return route
