@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 MAX_COUNT = 2**53  # larger counts are garbage, and sums of them must fit the log's BIGINT
@@ -38,24 +37,6 @@ def count(value: Any) -> int | None:
     if digits or (isinstance(value, float) and value.is_integer()):
         value = int(value)
     return value if isinstance(value, int) and 0 <= value <= MAX_COUNT else None
-
-
-def seconds(value: Any) -> float | None:
-    """A duration or other quantity that is not negative, else None."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return float(value) if 0 <= value <= MAX_COUNT else None
-
-
-def money(value: Any) -> Decimal | None:
-    """An amount of money that is not negative, given as a number or as its text; else None."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)) or (isinstance(value, str) and len(value) > 40):
-        return None
-    try:
-        amount = Decimal(str(value))
-    except (InvalidOperation, ValueError):
-        return None
-    return amount if amount.is_finite() and 0 <= amount <= MAX_COUNT else None
 
 
 def total(*parts: int | None) -> int | None:

@@ -1,0 +1,113 @@
+"""Endpoints that ask no model for an answer (token counts, lists, files, batch jobs): only the asked model and an error are read.
+
+A token count is no usage: nothing was generated and nothing is billed for it. A batch's results were billed when the batch ran, and
+may be fetched any number of times, so they are no usage of the fetching exchange either.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from proxy.exchange import Captured, Reading
+from proxy.providers.base import BaseReader
+from proxy.providers.errors import find_error
+from proxy.providers.fields import word
+from proxy.providers.paths import path_model
+
+
+class Silent(BaseReader):
+    """Reads an exchange whose answer holds no model output."""
+
+    dialect: ClassVar[str] = "silent"
+
+    def __init__(self, captured: Captured, request: Any) -> None:
+        super().__init__(captured, request)
+        self._error: tuple[str | None, str | None] | None = None
+        self._documents = 0
+
+    def feed(self, name: str | None, data: Any) -> None:
+        """Only the first document can be an error answer: later lines of a batch's results tell of single failed requests."""
+        self._documents += 1
+        if self._documents == 1 and isinstance(data, dict) and not isinstance(data.get("id"), str):
+            self._error = find_error(data)
+
+    def result(self) -> Reading:
+        error_type, error_message = self._error or (None, None)
+        return Reading(
+            dialect=self.dialect,
+            operation=self.operation,
+            is_stream=self.is_stream,
+            request_model=word(self.request.get("model")) or path_model(self.captured.path),
+            error_type=error_type,
+            error_message=error_message,
+        )
+
+
+class AnthropicCountTokens(Silent):
+    """POST /v1/messages/count_tokens."""
+
+    dialect = "anthropic.count_tokens"
+    operation = "count_tokens"
+
+
+class AnthropicBatches(Silent):
+    """Everything under /v1/messages/batches."""
+
+    dialect = "anthropic.batches"
+    operation = "batch"
+
+
+class AnthropicOther(Silent):
+    """Files, skills, models and the administration API of Anthropic."""
+
+    dialect = "anthropic.other"
+
+
+class GeminiCountTokens(Silent):
+    """:countTokens and :computeTokens, on Gemini's own host and on Vertex AI."""
+
+    dialect = "gemini.countTokens"
+    operation = "count_tokens"
+
+
+class GoogleOther(Silent):
+    """Files, caches, stores, operations and lists of the Gemini API and of Vertex AI."""
+
+    dialect = "gemini.other"
+
+
+class BedrockCountTokens(Silent):
+    """POST /model/{id}/count-tokens."""
+
+    dialect = "bedrock.count-tokens"
+    operation = "count_tokens"
+
+
+class BedrockOther(Silent):
+    """Guardrails, retrieval from knowledge bases, async jobs and the control plane of Bedrock."""
+
+    dialect = "bedrock.other"
+
+
+class CohereOther(Silent):
+    """Tokenize, detokenize, classify, models, datasets and jobs of Cohere."""
+
+    dialect = "cohere.other"
+
+
+class OllamaOther(Silent):
+    """Everything of Ollama that runs no model: show, tags, ps, version, pull, create, copy, delete."""
+
+    dialect = "ollama.other"
+
+
+class WatsonxOther(Silent):
+    """Instances, model lists, tokenization and deployments of watsonx.ai."""
+
+    dialect = "watsonx.other"
+
+
+class ReplicateOther(Silent):
+    """Models, versions, files, deployments and lists of Replicate."""
+
+    dialect = "replicate.other"
