@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from proxy.exchange import Captured
-from proxy.providers import openai_chat
+from proxy.providers import anthropic, anthropic_completions, gemini, gemini_embeddings, gemini_interactions, openai_chat, silent
 from proxy.providers.contract import Reader
 
 
@@ -24,6 +24,17 @@ class Dialect(NamedTuple):
 
 # Order matters: the first line that fits wins, so special ones stand before general ones.
 SHELF: tuple[Dialect, ...] = (
+    Dialect(silent.AnthropicCountTokens, r"/messages/count_tokens$|/publishers/anthropic/models/count-tokens:rawPredict$"),
+    Dialect(silent.AnthropicBatches, r"/v1/messages/batches(?:/|$)"),
+    Dialect(anthropic.Messages, r"/v1/messages$|/publishers/anthropic/models/[^/]+:(?:streamRawPredict|rawPredict)$"),
+    Dialect(anthropic_completions.Completions, r"/v1/complete$"),
+    Dialect(silent.AnthropicOther, r"/v1/(?:files|skills|models|organizations)(?:/|$)", r"anthropic"),
+    Dialect(gemini.GenerateContent, r":(?:generateContent|streamGenerateContent)$"),
+    Dialect(gemini_embeddings.EmbedContent, r":(?:embedContent|batchEmbedContents)$"),
+    Dialect(silent.GeminiCountTokens, r":(?:countTokens|computeTokens)$"),
+    Dialect(gemini_embeddings.Predict, r":predict$"),
+    Dialect(gemini_interactions.Interactions, r"/interactions(?:/[^/]+)?$"),
+    Dialect(silent.GoogleOther, r"/v1(?:alpha|beta\d*|main)?/(?:.+/)?(?:models|operations|files|cachedContents|fileSearchStores|tunedModels)(?:[/:]|$)", r"google(?:-vertex)?|gemini|vertex"),
     Dialect(openai_chat.ChatReader, r"/chat/completions$"),
 )
 
