@@ -7,7 +7,32 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from proxy.exchange import Captured
-from proxy.providers import anthropic, anthropic_completions, gemini, gemini_embeddings, gemini_interactions, openai_chat, silent
+from proxy.providers import (
+    anthropic,
+    anthropic_completions,
+    bedrock,
+    bedrock_agent,
+    bedrock_invoke,
+    cohere,
+    cohere_units,
+    gemini,
+    gemini_embeddings,
+    gemini_interactions,
+    generated_text,
+    mistral,
+    ollama,
+    openai_audio,
+    openai_chat,
+    openai_completions,
+    openai_embeddings,
+    openai_images,
+    openai_moderations,
+    openai_other,
+    openai_responses,
+    replicate,
+    silent,
+    watsonx,
+)
 from proxy.providers.contract import Reader
 
 
@@ -22,6 +47,9 @@ class Dialect(NamedTuple):
     upstream: str = ""  # a regular expression for the whole of the upstream's name or dialect hint; empty: any
 
 
+_GOOGLE = r"google(?:-vertex)?|gemini|vertex"
+_AMAZON = r"(?:aws-|amazon-)?bedrock(?:-agent)?|aws"
+
 # Order matters: the first line that fits wins, so special ones stand before general ones.
 SHELF: tuple[Dialect, ...] = (
     Dialect(silent.AnthropicCountTokens, r"/messages/count_tokens$|/publishers/anthropic/models/count-tokens:rawPredict$"),
@@ -34,8 +62,51 @@ SHELF: tuple[Dialect, ...] = (
     Dialect(silent.GeminiCountTokens, r":(?:countTokens|computeTokens)$"),
     Dialect(gemini_embeddings.Predict, r":predict$"),
     Dialect(gemini_interactions.Interactions, r"/interactions(?:/[^/]+)?$"),
-    Dialect(silent.GoogleOther, r"/v1(?:alpha|beta\d*|main)?/(?:.+/)?(?:models|operations|files|cachedContents|fileSearchStores|tunedModels)(?:[/:]|$)", r"google(?:-vertex)?|gemini|vertex"),
-    Dialect(openai_chat.ChatReader, r"/chat/completions$"),
+    Dialect(silent.GoogleOther, r"/v1(?:alpha|beta\d*|main)?/(?:.+/)?(?:models|operations|files|cachedContents)(?:[/:]|$)", _GOOGLE),
+    Dialect(silent.GoogleOther, r"/v1(?:alpha|beta\d*|main)?/(?:.+/)?(?:fileSearchStores|tunedModels)(?:[/:]|$)", _GOOGLE),
+    Dialect(silent.BedrockCountTokens, r"/model/.+/count-tokens$"),
+    Dialect(bedrock.Converse, r"/model/.+/converse(?:-stream)?$"),
+    Dialect(bedrock_invoke.Invoke, r"/model/.+/invoke(?:-with-response-stream)?$"),
+    Dialect(bedrock_agent.Agent, r"^/agents/[^/]+(?:/agentAliases/[^/]+/sessions/[^/]+/text)?$|/retrieveAndGenerate(?:Stream)?$"),
+    Dialect(bedrock_agent.Agent, r"^/flows/[^/]+/aliases/[^/]+$"),
+    Dialect(silent.BedrockOther, r"^/(?:guardrail|knowledgebases|async-invoke|foundation-models|inference-profiles)(?:/|$)|^/rerank$", _AMAZON),
+    Dialect(cohere.ChatV2, r"/v2/chat$"),
+    Dialect(cohere.ChatV1, r"/v1/chat$"),
+    Dialect(cohere_units.Embed, r"/v[12]/embed$"),
+    Dialect(cohere_units.Rerank, r"/rerank$"),
+    Dialect(cohere_units.Generate, r"/v1/generate$"),
+    Dialect(silent.CohereOther, r"/v1/(?:tokenize|detokenize|classify|summarize|check-api-key|datasets|embed-jobs|connectors)(?:/|$)", r"cohere"),
+    Dialect(ollama.Chat, r"/api/chat$"),
+    Dialect(ollama.Generate, r"/api/generate$"),
+    Dialect(ollama.Embed, r"/api/embed(?:dings)?$"),
+    Dialect(silent.OllamaOther, r"/api/(?:show|tags|ps|version|pull|push|create|copy|delete|blobs)(?:/|$)", r"ollama"),
+    Dialect(watsonx.Generation, r"^/ml/v1[^/]*/(?:deployments/[^/]+/)?(?:text/generation(?:_stream)?|generation/text(?:_stream)?)$"),
+    Dialect(watsonx.Embeddings, r"^/ml/v1[^/]*/(?:deployments/[^/]+/)?text/(?:embeddings|rerank)$"),
+    Dialect(openai_chat.ChatReader, r"^/ml/v1[^/]*/(?:deployments/[^/]+/)?text/chat(?:_stream)?$"),
+    Dialect(silent.WatsonxOther, r"^/ml/v"),
+    Dialect(replicate.Predictions, r"/predictions(?:/[^/]+)?$"),
+    Dialect(silent.ReplicateOther, r"^/v1/", r"replicate"),
+    Dialect(generated_text.SageMaker, r"^/endpoints/[^/]+/invocations(?:-response-stream)?$"),
+    Dialect(generated_text.AlephAlpha, r"^/complete$"),
+    Dialect(generated_text.GeneratedText, r"^/(?:hf-inference/)?(?:models/[^/]+(?:/[^/]+)?|pipeline/[^/]+/.+)$|^/generate(?:_stream)?$"),
+    Dialect(openai_chat.ChatReader, r"/(?:chat|fim|agents)/completions$"),
+    Dialect(openai_completions.CompletionsReader, r"/completions$"),
+    Dialect(openai_responses.InputTokensReader, r"/responses/input_tokens$"),
+    Dialect(openai_responses.ResponsesReader, r"/responses(?:/[^/]+(?:/cancel)?)?$"),
+    Dialect(openai_embeddings.EmbeddingsReader, r"/embeddings$"),
+    Dialect(openai_images.ImagesReader, r"/images/(?:generations|edits|variations)$"),
+    Dialect(openai_audio.TranscriptionReader, r"/audio/(?:transcriptions|translations)$"),
+    Dialect(openai_audio.SpeechReader, r"/audio/speech$"),
+    Dialect(openai_moderations.ModerationsReader, r"/moderations$|/classifications$"),
+    Dialect(mistral.OcrReader, r"/ocr$"),
+    Dialect(openai_other.AssistantsReader, r"/threads(?:/[^/]+)?/runs(?:/[^/]+(?:/submit_tool_outputs)?)?$"),
+    Dialect(
+        openai_other.OpenAIOther,
+        r"/(?:files|batches|uploads|vector_stores|fine_tuning|fine-tunes|models|assistants|threads|conversations|containers|evals|videos"
+        r"|realtime/client_secrets|realtime/calls|realtime/sessions|chat/completions|responses|organization)(?:/|$)",
+        r"openai|azure",
+    ),
+    Dialect(openai_completions.CompletionsReader, r"/completions$"),
 )
 
 _COMPILED = tuple((line.reader, re.compile(line.path), re.compile(line.upstream) if line.upstream else None) for line in SHELF)
