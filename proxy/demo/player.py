@@ -1,0 +1,155 @@
+"""Plays the demo's traffic through a running proxy, then asks the log what it cost: the newcomer's first five minutes, in ten seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import aiohttp
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from proxy.demo.script import Request, Scene, count, scenes
+
+AT_ONCE = 6
+"""Conversations that run side by side: enough to look alive, few enough to leave a laptop alone."""
+
+COST_BY_MODEL = """
+SELECT provider,
+       coalesce(response_model, request_model) AS model,
+       count(*) AS exchanges,
+       count(*) FILTER (WHERE ending <> 'complete' OR status >= 400) AS troubled,
+       sum(input_tokens) AS input_tokens,
+       sum(cache_read_tokens) AS cached,
+       sum(output_tokens) AS output_tokens,
+       sum(cost_usd) AS cost_usd
+FROM exchanges
+GROUP BY ALL
+ORDER BY cost_usd DESC NULLS LAST, exchanges DESC
+""".strip()
+
+NEXT = (
+    "SELECT feature, user_id, ending, status, error_type, finish_reasons FROM exchanges WHERE error_type IS NOT NULL OR output_text IS NULL"
+)
+
+
+class DemoError(Exception):
+    """The demo could not be played; its text is one sentence with the fix."""
+
+
+async def play(proxy_url: str, admin_url: str, console: Console) -> None:
+    """Sends every scene through the proxy, waits until all can be queried, and prints cost by model and what to try next.
+
+    Raises DemoError where the proxy or the admin port does not answer as it should.
+    """
+    console.print(
+        f"\n[bold]The Copper Kettle opens[/]: {count()} exchanges of a tea shop's bot, through {proxy_url}, at a provider of our own"
+    )
+    timeout = aiohttp.ClientTimeout(total=60, connect=5)
+    async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as session:
+        try:
+            await _play_all(session, proxy_url, console)
+            rows = await query(session, admin_url, COST_BY_MODEL)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise DemoError(
+                f"the demo could not reach {proxy_url} or {admin_url}: {error or type(error).__name__}; is `up` still running?"
+            ) from error
+    console.print(cost_table(rows))
+    console.print(_next_thing(proxy_url, admin_url), highlight=False)
+
+
+async def _play_all(session: aiohttp.ClientSession, proxy_url: str, console: Console) -> None:
+    gate = asyncio.Semaphore(AT_ONCE)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("playing", total=count())
+        async with asyncio.TaskGroup() as group:
+            for scene in scenes():
+                group.create_task(_play_scene(session, proxy_url, scene, gate, lambda: progress.advance(bar)))
+
+
+async def _play_scene(session: aiohttp.ClientSession, proxy_url: str, scene: Scene, gate: asyncio.Semaphore, played: Any) -> None:
+    async with gate:
+        for request in scene:
+            status, wait = await _send(session, proxy_url, request)
+            played()
+            if status == 429 and request.again:
+                await asyncio.sleep(wait)
+                await _send(session, proxy_url, request)
+                played()
+
+
+async def _send(session: aiohttp.ClientSession, proxy_url: str, request: Request) -> tuple[int, float]:
+    """Sends one request and reads its answer; returns the status and the seconds to wait before trying again."""
+    headers = {"content-type": "application/json", "user-agent": "copper-kettle/1.0", **request.headers}
+    body = json.dumps(request.body, ensure_ascii=False).encode()
+    async with session.post(proxy_url + request.path, data=body, headers=headers) as answer:
+        try:
+            if request.hang_up:
+                for _ in range(4):
+                    await answer.content.readany()
+                answer.close()
+            else:
+                await answer.read()
+        except aiohttp.ClientPayloadError:
+            pass  # the scene whose stream breaks off: the log says `partial`
+        if answer.status >= 500:
+            raise DemoError(f"{request.path} got {answer.status} from the proxy, which the demo's provider never sends: see what `up` says")
+        return answer.status, float(answer.headers.get("retry-after", 0))
+
+
+async def query(session: aiohttp.ClientSession, admin_url: str, sql: str) -> list[dict[str, Any]]:
+    """Rows of a query on the log, after all that was spooled has been loaded; raises DemoError where the log refuses."""
+    async with session.post(f"{admin_url}/api/flush", json={}) as flushed:
+        await _refused(flushed, "flush")
+    async with session.post(f"{admin_url}/api/sql", json={"sql": sql, "format": "json"}) as answer:
+        await _refused(answer, "query")
+        found = await answer.json()
+    rows = found["rows"] if isinstance(found, dict) else found
+    return [row if isinstance(row, dict) else dict(zip(found["columns"], row, strict=True)) for row in rows]
+
+
+async def _refused(answer: aiohttp.ClientResponse, what: str) -> None:
+    if answer.status >= 400:
+        raise DemoError(
+            f"the log refused the demo's {what} with {answer.status}: {(await answer.text())[:300]}; `goldwash doctor` says why"
+        )
+
+
+def cost_table(rows: list[dict[str, Any]]) -> Table:
+    """Cost by model, for people; an unknown figure is a dash, never 0."""
+    table = Table(title="What it cost, by model", title_justify="left", caption_justify="left")
+    for name in ("provider", "model"):
+        table.add_column(name, no_wrap=True)
+    for name in ("exchanges", "troubled", "input tokens", "of them cached", "output tokens", "cost USD"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        counts = (row[name] for name in ("exchanges", "troubled", "input_tokens", "cached", "output_tokens"))
+        table.add_row(row["provider"], row["model"] or "–", *map(_whole, counts), _money(row["cost_usd"]))
+    known = [float(row["cost_usd"]) for row in rows if row["cost_usd"] is not None]
+    table.add_section()
+    table.add_row("all", "", _whole(sum(int(row["exchanges"]) for row in rows)), "", "", "", "", _money(sum(known)) if known else "–")
+    if len(known) < len(rows):
+        table.caption = "– is not known: no answer came, or nobody sells that model (Ollama runs at home)."
+    return table
+
+
+def _whole(value: Any) -> str:
+    return "–" if value is None else f"{int(value):,}"
+
+
+def _money(value: Any) -> str:
+    return "–" if value is None else f"{float(value):.6f}"
+
+
+def _next_thing(proxy_url: str, admin_url: str) -> str:
+    return (
+        "\n[bold]Next[/], while this runs, in another terminal:\n"
+        f"  what went wrong   curl -s {admin_url}/api/sql -H 'content-type: application/json' \\\n"
+        f"                      -d '{json.dumps({'sql': NEXT})}'\n"
+        "  your own traffic  stop this, run scripts/up, and point an SDK at it, key and all:\n"
+        f"                      export OPENAI_BASE_URL={proxy_url}/openai/v1\n"
+        f"                      export ANTHROPIC_BASE_URL={proxy_url}/anthropic\n"
+    )
