@@ -1,0 +1,170 @@
+"""Opens the log, and is the one place that knows what its addresses mean.
+
+Two kinds of address: a DuckDB file (`goldwash.duckdb`, the embedded default, relative to the data directory), and
+`ducklake:postgres:…` with a data path, which many log services write and read at once.
+
+DuckDB lets one process hold a file. Threads of that process take a cursor each; the instance itself has one thread, so that each
+query runs in the thread that asked and a heavy reader never takes the core that loads.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from proxy.log import migrations, views
+
+CHECKPOINT: Final = "128MB"  # WAL size: at 16 MB (the default) a busy loader would checkpoint several times a second
+LAKE: Final = "ducklake:"
+EXPORT: Final = "export"  # the one directory, beside the file, that SQL of ours may write to: snapshots pass through it
+CATALOG: Final = "log"  # the name a lake is attached under; a plain file is the connection's own database
+
+
+class LogError(Exception):
+    """The log cannot be opened; the text is one sentence with the fix."""
+
+    exit_code = 2
+
+
+class LogLocked(LogError):
+    """Another process holds the file. `pid` is that process, where DuckDB says."""
+
+    def __init__(self, text: str, pid: int | None) -> None:
+        super().__init__(text)
+        self.pid = pid
+
+
+class Log:
+    """An open log. Close it when done: a file is held by one process at a time."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, address: str, file: Path | None) -> None:
+        self._connection = connection
+        self.address = address
+        self.file = file  # None: a lake
+
+    @classmethod
+    def open(
+        cls,
+        address: str,
+        data_dir: Path,
+        data_path: str = "",
+        memory: str = "1GB",
+        read_only: bool = False,
+    ) -> Log:
+        """Open the log, create it where there is none, and bring its schema up to this version.
+
+        address, data_path: as in `[log]`; a relative path lies under `data_dir`. memory: DuckDB's size with unit, for all cursors together.
+        read_only: change nothing, not even the schema; the file must exist. Raises LogError.
+        """
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        options: dict[str, str | bool | int | float | list[str]] = {
+            "threads": 1,
+            "memory_limit": memory,
+            "checkpoint_threshold": CHECKPOINT,
+            "temp_directory": str(data_dir / "duckdb.tmp"),
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "allow_community_extensions": False,
+        }
+        if address.startswith(LAKE):
+            connection = _open_lake(address, data_dir, data_path, options)
+            log = cls(connection, address, None)
+        else:
+            file = data_dir / address
+            log = cls(_open_file(file, options, read_only), address, file)
+        try:
+            connection = log._connection
+            connection.execute("SET TimeZone = 'UTC'")
+            if read_only:
+                migrations.check(connection, address)
+            else:
+                migrations.migrate(connection, address)
+                views.create(connection)
+        except migrations.NewerSchema as error:
+            log.close()
+            raise LogError(str(error)) from error
+        except duckdb.Error as error:
+            log.close()
+            raise _broken(address, error) from error
+        return log
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection of its own to the same database: one a thread, closed by whoever asked."""
+        cursor = self._connection.cursor()
+        if self.file is None:
+            cursor.execute(f"USE {CATALOG}")
+        return cursor
+
+    def close(self) -> None:
+        """Let go of the file; what is committed is in it."""
+        self._connection.close()
+
+
+def _open_file(file: Path, options: dict[str, str | bool | int | float | list[str]], read_only: bool) -> duckdb.DuckDBPyConnection:
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    before = os.umask(0o077)  # DuckDB makes the file and its WAL: nobody else may read either
+    try:
+        connection = duckdb.connect(str(file), read_only=read_only, config=options)
+        connection.execute(f"SET allowed_directories = [{_quoted(str(file.parent / EXPORT) + '/')}]")
+        connection.execute("SET enable_external_access = false")
+    except duckdb.Error as error:
+        raise _broken(str(file), error) from error
+    finally:
+        os.umask(before)
+    return connection
+
+
+def _open_lake(
+    address: str, data_dir: Path, data_path: str, options: dict[str, str | bool | int | float | list[str]]
+) -> duckdb.DuckDBPyConnection:
+    if not data_path:
+        raise LogError(f'[log] address = "{_shown(address)}" is a DuckLake: set [log] data_path, such as "s3://bucket/goldwash"')
+    import duckdb_extensions  # its wheels carry the extensions; only a lake needs them here
+
+    connection = duckdb.connect(":memory:", config=options)
+    path = data_path if "://" in data_path else str(data_dir / data_path)
+    try:
+        for extension in ("httpfs", "postgres_scanner", "ducklake"):
+            duckdb_extensions.import_extension(extension, con=connection)
+            connection.execute(f"LOAD {extension}")
+        connection.execute(f"SET allowed_directories = [{_quoted(path)}]")
+        connection.execute(f"ATTACH {_quoted(address)} AS {CATALOG} (DATA_PATH {_quoted(path)})")
+        connection.execute("SET enable_external_access = false")
+        connection.execute(f"USE {CATALOG}")
+    except duckdb.Error as error:
+        connection.close()
+        raise LogError(f"the DuckLake at {_shown(address)} cannot be opened: {_first_line(error)}; check catalog and data_path") from error
+    return connection
+
+
+def _broken(where: str, error: duckdb.Error) -> LogError:
+    text = _first_line(error)
+    if "Conflicting lock" in text or "Could not set lock" in text:
+        found = re.search(r"PID (\d+)", text)
+        pid = int(found.group(1)) if found else None
+        who = f"process {pid}" if pid else "another process"
+        return LogLocked(f"{where}: {who} holds the log; ask it (goldwash sql does, while it serves), or stop it first", pid)
+    if isinstance(error, duckdb.SerializationException) or "newer version" in text or "storage version" in text:
+        return LogError(f"{where}: this file was written by another DuckDB ({text}); open it with that version, or move it away")
+    if "not a valid DuckDB database" in text or "orrupt" in text or "checksum" in text or "WAL" in text:
+        return LogError(f"{where}: the file is damaged ({text}); move it away and restore a snapshot, or start anew from the spool")
+    if isinstance(error, duckdb.IOException | duckdb.PermissionException):
+        return LogError(f"{where}: the log cannot be opened ({text}); check that the directory exists, is writable and has room")
+    return LogError(f"{where}: the log cannot be opened: {text}")
+
+
+def _first_line(error: Exception) -> str:
+    return _shown((str(error).splitlines() or [type(error).__name__])[0])
+
+
+def _shown(address: str) -> str:
+    """An address without its password."""
+    return re.sub(r"(password\s*=\s*)(?:'[^']*'|\S+)|(://[^:/@\s]*:)[^@\s]+(?=@)", r"\1\2***", address, flags=re.IGNORECASE)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

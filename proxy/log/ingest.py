@@ -1,0 +1,329 @@
+"""Loads the spool into the log, exactly once: rows, positions and ledger of one round go in with one transaction.
+
+However often it is killed, at whatever instant, the next start takes up from the last commit: the spool still holds what
+was not committed, and what was committed is not taken again.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+
+from proxy.exchange import Captured, Ending, Reading
+from proxy.log import records
+from proxy.log.attach import Log
+from proxy.log.columns import BODIES, EXCHANGES, TURNS, Column, batch, insert
+from proxy.log.intake import Budget, Intake, Loss, Position, Taken
+from proxy.log.rows import Exchange, Price, Scrub, body_row, ending, exchange_row, turn_rows
+from proxy.spool.frames import FrameError
+from proxy.spool.reader import Run, runs
+
+ROWS: Final = 4000  # a round; enough for a batch to be cheap, few enough that a flush does not wait long
+BYTES: Final = 64 << 20  # a round; the bodies of one round are in memory
+HOLD: Final = 4  # segments that one open exchange may hold back before its frames are carried over
+
+_ENDINGS: Final = tuple(ending.value for ending in Ending)
+EPOCH: Final = date(1970, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Unpriced:
+    """A price that could not be made."""
+
+    unknown: str | None
+    cost_usd: Decimal | None = None
+    source: str | None = None
+    version: str | None = None
+    hash: str | None = None
+
+
+class Untouched:
+    """Scrubs nothing."""
+
+    def text(self, text: str) -> str:
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What one round did."""
+
+    rows: int = 0
+    records: int = 0
+    lost: int = 0
+    losses: int = 0  # places where frames are missing or damaged
+    frames: int = 0
+    bytes: int = 0  # of frames read
+    open: int = 0  # exchanges still in flight, over all runs
+    more: bool = False  # the round was full before the spool was empty
+    newest_ns: int | None = None  # accepted time of the newest row
+    seconds: float = 0.0
+    failures: tuple[str, ...] = ()  # runs that could not be read this time, and why
+
+
+@dataclass(slots=True)
+class _Round:
+    exchanges: list[tuple[Any, ...]] = field(default_factory=list)
+    bodies: list[tuple[Any, ...]] = field(default_factory=list)
+    turns: list[tuple[Any, ...]] = field(default_factory=list)
+    ledger: dict[tuple[int, str, str, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    records: list[records.Said] = field(default_factory=list)
+    sheds: list[tuple[Any, ...]] = field(default_factory=list)
+    losses: list[tuple[Any, ...]] = field(default_factory=list)
+    positions: list[Position] = field(default_factory=list)
+    frames: int = 0
+    bytes: int = 0
+    lost: int = 0
+    newest_ns: int | None = None
+
+
+class Loader:
+    """The one writer of the log. One thread calls step()."""
+
+    def __init__(
+        self,
+        log: Log,
+        spool_dir: Path,
+        read: Callable[[Captured], Reading],
+        price: Callable[[Reading, str, str, datetime], Price],
+        scrub: Scrub | None = None,
+        read_session: Callable[[Exchange], tuple[Reading, str]] | None = None,
+        rows: int = ROWS,
+        size: int = BYTES,
+        hold: int = HOLD,
+    ) -> None:
+        """read, price: what an exchange meant and cost; neither may touch the log. scrub: takes secrets out of the stored copy.
+
+        read_session: reads a WebSocket session, giving its reading and its messages as JSON lines.
+        rows, size, hold: bounds of a round in rows and in bytes of bodies, and of segments held back by open exchanges.
+        """
+        self.spool_dir = spool_dir
+        self._read, self._price, self._read_session = read, price, read_session
+        self._scrub: Scrub = scrub or Untouched()
+        self._rows, self._size, self._hold = rows, size, hold
+        self._db = log.cursor()
+        self._intakes: dict[str, Intake] = {}
+        self._turn = 0
+        self._positions = self._stored_positions()
+
+    def step(self, now_ns: int) -> Loaded:
+        """One round: read what the spool holds up to the bounds, and commit it. now_ns: Unix time.
+
+        After an error nothing of the round is in the log and nothing is forgotten: the next step takes the same frames again.
+        Raises duckdb.Error or OSError where the log cannot take it (disk full, …).
+        """
+        began = time.perf_counter()
+        collecting = gc.isenabled()
+        gc.disable()  # a round makes hundreds of thousands of values and no circles
+        try:
+            round_, more, failures = self._take(now_ns)
+            if round_.frames or round_.exchanges or round_.losses or round_.positions:
+                for intake in self._intakes.values():
+                    intake.prepare()
+                round_.positions = [
+                    position for intake in self._intakes.values() if (position := intake.position()) != self._positions.get(position.run)
+                ]
+                self._commit(round_, now_ns)
+        except BaseException:
+            self._forget()
+            raise
+        finally:
+            if collecting:
+                gc.enable()
+        self._settle(round_)
+        return Loaded(
+            rows=len(round_.exchanges),
+            records=len(round_.records),
+            lost=round_.lost,
+            losses=len(round_.losses),
+            frames=round_.frames,
+            bytes=round_.bytes,
+            open=sum(len(intake.open) for intake in self._intakes.values()),
+            more=more,
+            newest_ns=round_.newest_ns,
+            seconds=time.perf_counter() - began,
+            failures=tuple(failures),
+        )
+
+    def close(self) -> None:
+        """Let go of the spool; the log stays open for whoever opened it."""
+        self._forget()
+        self._db.close()
+
+    # -- reading
+
+    def _take(self, now_ns: int) -> tuple[_Round, bool, list[str]]:
+        round_, more, failures = _Round(), False, []
+        found = runs(self.spool_dir)
+        self._turn += 1
+        budget = Budget(self._rows, self._size)
+        for index in range(len(found)):
+            run = found[(index + self._turn) % len(found)]  # each time another run comes first, so that none starves
+            if budget.spent():
+                more = True
+                break
+            try:
+                intake = self._intake(run)
+                taken = intake.take(budget, now_ns)
+            except (OSError, FrameError) as error:
+                failures.append(f"{run.name}: {error}")
+                self._drop(run.name)
+                continue
+            more = more or taken.more
+            self._add(round_, intake, taken)
+        return round_, more, failures
+
+    def _intake(self, run: Run) -> Intake:
+        intake = self._intakes.get(run.name)
+        if intake is None:
+            intake = self._intakes[run.name] = Intake(run, self._positions.get(run.name), self._hold)
+        return intake
+
+    def _add(self, round_: _Round, intake: Intake, taken: Taken) -> None:
+        name, host, worker = intake.run.name, intake.host, intake.worker
+        round_.frames += taken.frames
+        round_.bytes += taken.bytes
+        for day, count in taken.accepted.items():
+            round_.ledger[day, host, worker, name]["accepted"] += count
+        for exchange in taken.exchanges:
+            self._exchange(round_, exchange, name)
+        for record in taken.records:
+            round_.records.append(records.said(record, self._scrub))
+        for shed in taken.sheds:
+            at = datetime.fromtimestamp(shed.at_ns / 1e9, UTC)
+            round_.sheds.append((at, host, worker, name, shed.exchanges, shed.bytes, shed.reason))
+            counts = round_.ledger[shed.at_ns // 86_400_000_000_000, host, worker, name]
+            counts.update({"accepted": shed.exchanges, "lost": shed.exchanges, "shed": shed.exchanges})
+        round_.losses += [(host, worker, name, *_loss(loss)) for loss in taken.losses]
+        if intake.position() != self._positions.get(name):
+            round_.positions.append(intake.position())
+
+    def _exchange(self, round_: _Round, exchange: Exchange, run: str) -> None:
+        captured = exchange.captured
+        reading, messages = self._reading(exchange)
+        at_ns = captured.accepted_at_ns
+        try:
+            price: Price = self._price(reading, captured.upstream, captured.upstream_url, datetime.fromtimestamp(at_ns / 1e9, UTC))
+        except Exception as error:  # a fault in pricing must cost one price, not the row
+            price = Unpriced(f"pricing failed: {type(error).__name__}: {error}")
+        round_.exchanges.append(exchange_row(exchange, reading, price, self._scrub))
+        body = body_row(exchange, self._scrub, messages)
+        if body:
+            round_.bodies.append(body)
+        if reading.turns:
+            round_.turns += turn_rows(exchange.exchange_id, reading, self._scrub)
+        how = ending(exchange, reading)
+        round_.ledger[at_ns // 86_400_000_000_000, exchange.host, exchange.worker, run][how.value] += 1
+        round_.lost += how is Ending.LOST
+        round_.newest_ns = max(round_.newest_ns or 0, at_ns)
+
+    def _reading(self, exchange: Exchange) -> tuple[Reading, str | None]:
+        try:
+            if exchange.websocket and self._read_session is not None:
+                return self._read_session(exchange)
+            return self._read(exchange.captured), None
+        except Exception as error:  # a fault in a reader must cost one reading, not the row
+            return Reading(unread=f"reading failed: {type(error).__name__}: {error}"), None
+
+    # -- committing
+
+    def _commit(self, round_: _Round, now_ns: int) -> None:
+        db = self._db
+        db.execute("BEGIN")
+        try:
+            self._insert("exchanges", EXCHANGES, round_.exchanges)
+            self._insert("bodies", BODIES, round_.bodies)
+            self._insert("turns", TURNS, round_.turns)
+            records.store(db, round_.records)
+            now = datetime.fromtimestamp(now_ns / 1e9, UTC)
+            for shed in round_.sheds:
+                db.execute("INSERT INTO shed VALUES (?, ?, ?, ?, ?, ?, ?)", shed)
+            for loss in round_.losses:
+                db.execute("INSERT INTO losses VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [now, *loss])
+            for (day, host, worker, run), counts in round_.ledger.items():
+                self._count(EPOCH + timedelta(days=day), host, worker, run, counts)
+            for position in round_.positions:
+                db.execute("DELETE FROM spool_position WHERE run = ?", [position.run])
+                db.execute("INSERT INTO spool_position VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", _stored(position, now))
+            db.execute("COMMIT")
+        except BaseException:
+            try:
+                db.execute("ROLLBACK")
+            except duckdb.Error:  # a commit that failed has rolled back
+                pass
+            raise
+
+    def _insert(self, table: str, columns: tuple[Column, ...], rows: list[tuple[Any, ...]]) -> None:
+        if rows:
+            arrow: pa.Table = batch(columns, rows)
+            self._db.register("arriving", arrow)
+            try:
+                self._db.execute(insert(table, columns, "arriving"))
+            finally:
+                self._db.unregister("arriving")
+
+    def _count(self, day: date, host: str, worker: str, run: str, counts: Counter[str]) -> None:
+        names = ("accepted", *_ENDINGS, "shed")
+        values = [counts[name] for name in names]
+        key = [day, host, worker, run]
+        sums = ", ".join(f"{name} = {name} + ?" for name in names)
+        changed = self._db.execute(
+            f"UPDATE ledger SET {sums} WHERE day = ? AND host = ? AND worker = ? AND run = ?", [*values, *key]
+        ).fetchone()
+        if not changed or not changed[0]:
+            self._db.execute(f"INSERT INTO ledger (day, host, worker, run, {', '.join(names)}) VALUES (?, ?, ?, ?{', ?' * len(names)})", [*key, *values])
+
+    def _settle(self, round_: _Round) -> None:
+        for position in round_.positions:
+            self._positions[position.run] = position
+        for name, intake in list(self._intakes.items()):
+            intake.settle()
+            if intake.done:
+                del self._intakes[name]
+
+    def _stored_positions(self) -> dict[str, Position]:
+        """Positions by run; those of runs that are gone are dropped from the log."""
+        rows = self._db.execute('SELECT run, host, worker, segment, "offset", seq, carry, done FROM spool_position').fetchall()
+        here = {run.name for run in runs(self.spool_dir)}
+        positions = {row[0]: Position(*row) for row in rows}
+        gone = [name for name, position in positions.items() if position.done and name not in here]
+        if gone:
+            self._db.execute("DELETE FROM spool_position WHERE run IN (SELECT unnest(?))", [gone])
+        return {name: position for name, position in positions.items() if name not in gone}
+
+    def _drop(self, name: str) -> None:
+        intake = self._intakes.pop(name, None)
+        if intake is not None:
+            intake.close()
+
+    def _forget(self) -> None:
+        for name in list(self._intakes):
+            self._drop(name)
+
+
+def _loss(loss: Loss) -> tuple[Any, ...]:
+    return loss.segment, loss.offset, loss.frames, loss.bytes, loss.kind, loss.note
+
+
+def _stored(position: Position, now: datetime) -> list[Any]:
+    return [
+        position.run,
+        position.host,
+        position.worker,
+        position.segment,
+        position.offset,
+        position.seq,
+        position.carry,
+        position.done,
+        now,
+    ]

@@ -1,0 +1,108 @@
+"""Puts what people and judges said (feedback, scores, labels …) into the table it names; an unknown name is kept in `records`."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any, Final
+
+import duckdb
+import orjson
+import pyarrow as pa
+
+from proxy.log.columns import TEXT, TIME
+from proxy.log.rows import Scrub
+from proxy.spool.frames import Record
+
+TABLES: Final = (
+    "feedback",
+    "scores",
+    "labels",
+    "flags",
+    "contexts",
+    "golden_cases",
+    "judge_runs",
+    "alerts",
+    "reprices",
+    "readings_history",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One record, ready for its table."""
+
+    record_id: bytes
+    at_us: int
+    name: str
+    content: dict[str, Any] | None  # None: no JSON object
+    text: str
+
+
+def said(record: Record, scrub: Scrub) -> Said:
+    """A record as it is stored: secrets out, JSON read."""
+    text = scrub.text(record.json.decode("utf-8", "replace"))
+    try:
+        content = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        content = None
+    return Said(record.record_id, record.at_ns // 1000, record.name, content if isinstance(content, dict) else None, text)
+
+
+def store(db: duckdb.DuckDBPyConnection, records: list[Said]) -> None:
+    """Insert records; one that is in the log already (its id is) changes nothing. Runs inside the caller's transaction."""
+    groups: dict[str, dict[bytes, Said]] = defaultdict(dict)
+    for record in records:
+        known = record.name in TABLES and record.content is not None
+        groups[record.name if known else "records"][record.record_id] = record
+    for table, group in groups.items():
+        _store(db, table, list(group.values()))
+
+
+def _store(db: duckdb.DuckDBPyConnection, table: str, group: list[Said]) -> None:
+    described = db.execute(
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? AND database_name = current_database() ORDER BY column_index",
+        [table],
+    ).fetchall()
+    types = {name: kind for name, kind in described if name not in ("record_id", "created_at")}
+    arrays: dict[str, pa.Array] = {
+        "record_id": pa.array([str(uuid.UUID(bytes=record.record_id)) for record in group], TEXT),
+        "created_at": pa.array([record.at_us for record in group], TIME),
+    }
+    if table == "records":
+        values: dict[str, list[str | None]] = {"name": [record.name for record in group], "content": [record.text for record in group]}
+    else:
+        values = {name: [_text((record.content or {}).get(name)) for record in group] for name in types if name != "properties"}
+        values["properties"] = [_rest(record.content or {}, types) for record in group]
+    for name, column in values.items():
+        arrays[name] = pa.array([None if value is None else value.encode("utf-8", "replace").decode() for value in column], TEXT)
+    names = ", ".join(f'"{name}"' for name in arrays)
+    casts = ", ".join(
+        ["CAST(record_id AS UUID)", "created_at", *(f'TRY_CAST("{name}" AS {types[name]})' for name in values)],
+    )
+    db.register("arriving", pa.table(arrays))
+    try:
+        db.execute(
+            f"INSERT INTO {table} ({names}) SELECT {casts} FROM arriving "
+            f"WHERE CAST(record_id AS UUID) NOT IN (SELECT record_id FROM {table} WHERE created_at >= (SELECT min(created_at) FROM arriving))"
+        )
+    finally:
+        db.unregister("arriving")
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return orjson.dumps(value).decode()
+
+
+def _rest(content: dict[str, Any], types: dict[str, str]) -> str | None:
+    """What no column takes, as JSON; `properties` as given is part of it."""
+    rest = {name: value for name, value in content.items() if name not in types}
+    given = content.get("properties")
+    if isinstance(given, dict):
+        rest = {**given, **rest}
+    elif given is not None:
+        rest["properties"] = given
+    return orjson.dumps(rest).decode() if rest else None

@@ -1,0 +1,55 @@
+"""Ready-made views over the log: what most people ask first. Made anew at each start, so that they are never old."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import duckdb
+
+VIEWS: Final = {
+    "cost_daily": """
+        SELECT CAST(accepted_at AT TIME ZONE 'UTC' AS DATE) AS day, provider, coalesce(response_model, request_model) AS model,
+            feature, purpose, count(*) AS exchanges, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
+            sum(cache_read_tokens) AS cache_read_tokens, sum(cache_write_tokens) AS cache_write_tokens,
+            sum(reasoning_tokens) AS reasoning_tokens, sum(cost_usd) AS cost_usd,
+            count(*) FILTER (cost_usd IS NULL) AS without_cost,
+            count(*) FILTER (usage_source = 'estimated') AS estimated,
+            sum(cost_usd) FILTER (usage_source = 'estimated') AS estimated_cost_usd
+        FROM exchanges GROUP BY ALL""",
+    "latency_hourly": """
+        SELECT date_trunc('hour', accepted_at) AS hour, provider, coalesce(response_model, request_model) AS model, is_stream,
+            count(*) AS exchanges, quantile_cont(duration_ms, 0.5) AS p50_ms, quantile_cont(duration_ms, 0.95) AS p95_ms,
+            quantile_cont(duration_ms, 0.99) AS p99_ms, quantile_cont(time_to_first_chunk_ms, 0.5) AS first_chunk_p50_ms,
+            quantile_cont(time_to_first_chunk_ms, 0.95) AS first_chunk_p95_ms,
+            sum(output_tokens) FILTER (duration_ms > 0) / nullif(sum(duration_ms) FILTER (output_tokens IS NOT NULL) / 1000, 0)
+                AS output_tokens_per_second
+        FROM exchanges WHERE ending = 'complete' GROUP BY ALL""",
+    "errors_hourly": """
+        SELECT date_trunc('hour', accepted_at) AS hour, provider, ending, status, error_type, count(*) AS exchanges,
+            any_value(error_message) AS example
+        FROM exchanges WHERE ending <> 'complete' OR status >= 400 OR error_type IS NOT NULL GROUP BY ALL""",
+    "quality_daily": """
+        SELECT CAST(e.accepted_at AT TIME ZONE 'UTC' AS DATE) AS day, e.feature, coalesce(e.response_model, e.request_model) AS model,
+            s.name, s.kind, s.fingerprint, count(*) AS scores, count(*) FILTER (s.passed) AS passed,
+            count(*) FILTER (NOT s.passed) AS failed, count(*) FILTER (s.unscored IS NOT NULL) AS unscored,
+            avg(s.value) AS mean_value, sum(s.cost_usd) AS cost_usd
+        FROM scores s JOIN exchanges e ON e.exchange_id = s.exchange_id GROUP BY ALL""",
+    "sessions": """
+        SELECT session_id, any_value(user_id) AS user_id, any_value(feature) AS feature, min(accepted_at) AS started_at,
+            max(ended_at) AS ended_at, count(*) AS exchanges, sum(input_tokens) AS input_tokens,
+            sum(output_tokens) AS output_tokens, sum(cost_usd) AS cost_usd, count(*) FILTER (cost_usd IS NULL) AS without_cost,
+            count(*) FILTER (ending <> 'complete' OR status >= 400) AS errors
+        FROM exchanges WHERE session_id IS NOT NULL GROUP BY session_id""",
+    "ledger_daily": """
+        SELECT day, host, worker, CAST(sum(accepted) AS BIGINT) AS accepted, CAST(sum(complete) AS BIGINT) AS complete,
+            CAST(sum(partial) AS BIGINT) AS partial, CAST(sum(client_gone) AS BIGINT) AS client_gone,
+            CAST(sum(upstream_error) AS BIGINT) AS upstream_error, CAST(sum(lost) AS BIGINT) AS lost, CAST(sum(shed) AS BIGINT) AS shed,
+            CAST(sum(accepted) AS BIGINT) - CAST(sum(complete + partial + client_gone + upstream_error + lost) AS BIGINT) AS open
+        FROM ledger GROUP BY ALL""",
+}
+
+
+def create(db: duckdb.DuckDBPyConnection) -> None:
+    """Make all views, replacing those of an older version."""
+    for name, query in VIEWS.items():
+        db.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")
