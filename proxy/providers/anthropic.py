@@ -47,6 +47,7 @@ class Messages(BaseReader):
         self._ended = False
 
     def feed(self, name: str | None, data: Any) -> None:
+        """Take the whole message, or one event by its `type`."""
         if not isinstance(data, dict):
             self._error = self._error or find_error(data)
             return
@@ -71,6 +72,7 @@ class Messages(BaseReader):
             self._error = self._error or find_error(data)
 
     def result(self) -> Reading:
+        """Tell what has been understood so far."""
         blocks = self._blocks.values()
         error_type, error_message = self._error or (None, None)
         stop = word(self._stop.get("stop_reason"))

@@ -33,6 +33,7 @@ class Completions(BaseReader):
         self._error: tuple[str | None, str | None] | None = None
 
     def feed(self, name: str | None, data: Any) -> None:
+        """Take the whole answer or one event."""
         event = mapping(data)
         piece = event.get("completion")
         if not isinstance(piece, str):
@@ -45,6 +46,7 @@ class Completions(BaseReader):
         self._stop = word(event.get("stop_reason")) or self._stop
 
     def result(self) -> Reading:
+        """Tell what has been understood so far."""
         error_type, error_message = self._error or (None, None)
         return Reading(
             dialect=self.dialect,

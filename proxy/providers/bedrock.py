@@ -63,6 +63,7 @@ class Converse(BaseReader):
             self._document(event)
 
     def result(self) -> Reading:
+        """Tell what has been understood so far."""
         error_type, error_message = self._error or (None, None)
         tier = word(mapping(self.request.get("serviceTier")).get("type"))
         return Reading(

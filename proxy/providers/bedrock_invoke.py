@@ -102,8 +102,8 @@ def _reader_of(chunk: dict[str, Any], model: str) -> type[BaseReader]:
 
 def _reasons_renamed(chunk: dict[str, Any]) -> dict[str, Any]:
     """Mistral and DeepSeek say `stop_reason` here where their own hosts say `finish_reason`."""
-    choices = [{"finish_reason": entry["stop_reason"], **entry} if "stop_reason" in mapping(entry) else entry for entry in items(chunk["choices"])]
-    return {**chunk, "choices": choices}
+    choices = [mapping(entry) for entry in items(chunk["choices"])]
+    return {**chunk, "choices": [{"finish_reason": entry.get("stop_reason"), **entry} for entry in choices]}
 
 
 def _unwrapped(frame: Any) -> Any:

@@ -51,6 +51,7 @@ class ChatV1(BaseReader):
             self._answer = event if isinstance(event.get("text"), str) else self._answer
 
     def result(self) -> Reading:
+        """Tell what has been understood so far."""
         reason = word(self._answer.get("finish_reason"))
         error_type, error_message = self._error or ((reason, None) if reason in _FAILED else (None, None))
         return Reading(
@@ -103,6 +104,7 @@ class ChatV2(BaseReader):
             self._whole(event)
 
     def result(self) -> Reading:
+        """Tell what has been understood so far."""
         reason = word(self._answer.get("finish_reason"))
         told = self._error or find_error(self._answer)
         error_type, error_message = told or ((reason, None) if reason in _FAILED else (None, None))

@@ -110,4 +110,4 @@ def _counted(usage: dict[str, Any]) -> Usage | None:
     searches = count(usage.get("search_units"))
     if asked is None and searches is None:
         return None
-    return Usage(input_tokens=asked, search_units=searches, raw=json_text(usage))
+    return Usage(input_tokens=asked, output_tokens=count(usage.get("completion_tokens")), search_units=searches, raw=json_text(usage))

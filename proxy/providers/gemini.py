@@ -41,6 +41,7 @@ class GenerateContent(BaseReader):
         self._error: tuple[str | None, str | None] | None = None
 
     def feed(self, name: str | None, data: Any) -> None:
+        """Take the whole answer, one chunk, or an array of chunks."""
         if isinstance(data, list):
             for chunk in data:
                 self._chunk(chunk)
@@ -48,6 +49,7 @@ class GenerateContent(BaseReader):
             self._chunk(data)
 
     def result(self) -> Reading:
+        """Tell what has been understood so far."""
         error_type, error_message = self._error or (None, None)
         reasons = tuple(reason for reason in self._finish.values() if reason)
         reasons = reasons or ((self._blocked,) if self._blocked else ())

@@ -29,11 +29,13 @@ class EmbedContent(BaseReader):
         self._error: tuple[str | None, str | None] | None = None
 
     def feed(self, name: str | None, data: Any) -> None:
+        """Take the document."""
         self._error = self._error or find_error(data)
         if isinstance(data, dict):
             self._answer = data
 
     def result(self) -> Reading:
+        """Tell what has been understood so far."""
         error_type, error_message = self._error or (None, None)
         return Reading(
             dialect=self.dialect,
@@ -67,7 +69,8 @@ class Predict(EmbedContent):
         answered = mapping(counted.get("outputTokenCount")).get("totalTokens")
         if counted:
             return Usage(input_tokens=count(asked), output_tokens=count(answered), raw=json_text(counted))
-        statistics = [mapping(mapping(mapping(entry).get("embeddings")).get("statistics")) for entry in items(self._answer.get("predictions"))]
+        embedded = [mapping(mapping(entry).get("embeddings")) for entry in items(self._answer.get("predictions"))]
+        statistics = [mapping(entry.get("statistics")) for entry in embedded]
         tokens = total(*(count(entry.get("token_count")) for entry in statistics))
         return None if tokens is None else Usage(input_tokens=tokens, raw=json_text(statistics))
 

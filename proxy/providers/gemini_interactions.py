@@ -34,6 +34,7 @@ class Interactions(BaseReader):
         self._ended = False
 
     def feed(self, name: str | None, data: Any) -> None:
+        """Take the whole interaction, or one event by its `event_type`."""
         if not isinstance(data, dict):
             return
         self._error = self._error or find_error(data)
@@ -52,6 +53,7 @@ class Interactions(BaseReader):
             self._whole(data)
 
     def result(self) -> Reading:
+        """Tell what has been understood so far."""
         error_type, error_message = self._error or (None, None)
         found = self._interaction
         return Reading(
@@ -96,8 +98,8 @@ class Interactions(BaseReader):
         for index, step in self._steps.items():
             if step.get("type") not in (step_kind, delta_kind):
                 continue
-            for part in (step, *items(step.get("content")), *items(step.get("summary"))):
-                pieces.append(text(mapping(part).get("text")) or "")
+            parts = (step, *items(step.get("content")), *items(step.get("summary")))
+            pieces.extend(text(mapping(part).get("text")) or "" for part in parts)
             pieces.extend(piece for kind, piece in self._grown.get(index, ()) if kind in (delta_kind, step_kind))
         return "".join(pieces) or None
 

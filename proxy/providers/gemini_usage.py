@@ -16,6 +16,8 @@ from proxy.streams.json_value import json_text
 _IMAGE: frozenset[str | int] = frozenset(("IMAGE", 2))
 _AUDIO: frozenset[str | int] = frozenset(("AUDIO", 4))
 
+_TIERS = {"ON_DEMAND_PRIORITY": "priority", "ON_DEMAND_FLEX": "flex", "PROVISIONED_THROUGHPUT": "provisioned_throughput"}
+
 
 def gemini_usage(meta: dict[str, Any]) -> Usage | None:
     """`meta` as Usage; None where it holds no token count (Vertex sends objects with nothing but a traffic type)."""
@@ -58,4 +60,4 @@ def service_tier(meta: dict[str, Any]) -> str | None:
     tier, traffic = meta.get("serviceTier"), meta.get("trafficType")
     if isinstance(tier, str) and tier:
         return tier.lower().removeprefix("service_tier_")
-    return {"ON_DEMAND_PRIORITY": "priority", "ON_DEMAND_FLEX": "flex", "PROVISIONED_THROUGHPUT": "provisioned_throughput"}.get(str(traffic))
+    return _TIERS.get(traffic) if isinstance(traffic, str) else None

@@ -1,8 +1,8 @@
 """Replicate's predictions: created, polled until done, or streamed as SSE from a host of its own.
 
 Source: replicate.com/docs, "HTTP API", "Streaming output". Language models report token counts in `metrics`, everything else only the
-seconds it ran. A prediction that is polled was one run: its usage is told by every poll after its end, so only the exchange that created
-it (`Prefer: wait`) counts it, and polls do not.
+seconds it ran. They stand in whichever exchange saw the prediction ended: its creation (`Prefer: wait`), or the poll after which a
+client stops.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Predictions(BaseReader):
             request_model=word(self.request.get("version")) or _path_model(self.captured.path),
             response_model=word(self._answer.get("model")),
             response_id=word(self._answer.get("id")),
-            usage=self._usage() if self.captured.method == "POST" else None,
+            usage=self._usage(),
             finish_reasons=(status,) if status in _ENDS and status is not None else (),
             output_text="".join(self._pieces) or _output_text(self._answer.get("output")),
             error_type=error_type,

@@ -32,6 +32,7 @@ class Silent(BaseReader):
             self._error = find_error(data)
 
     def result(self) -> Reading:
+        """Tell what has been understood so far."""
         error_type, error_message = self._error or (None, None)
         return Reading(
             dialect=self.dialect,
