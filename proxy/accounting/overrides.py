@@ -42,7 +42,7 @@ PRICE_KEYS: dict[str, str] = {
     "pages": "input_document_kpages",
     "audio_hours": "audio_hours",
 }
-"""Key of the file → the price data's key. USD per 1 million tokens or characters, per 1,000 searches, requests or pages, per hour of audio."""
+"""Key of the file → the price data's key. USD per million tokens or characters, per 1,000 searches, requests, pages; per hour of audio."""
 
 CONDITION_KEYS = ("service_tier", "processing", "speed")
 _PRICE_TABLE = frozenset({"provider", "model", "from", "note", *CONDITION_KEYS, *PRICE_KEYS, *(f"{key}_tiers" for key in PRICE_KEYS)})
