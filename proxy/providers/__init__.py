@@ -72,7 +72,7 @@ SHELF: tuple[Dialect, ...] = (
     Dialect(silent.BedrockOther, r"^/(?:guardrail|knowledgebases|async-invoke|foundation-models|inference-profiles)(?:/|$)", _AMAZON),
     Dialect(silent.BedrockOther, r"^/rerank$", _AMAZON),
     Dialect(cohere.ChatV2, r"/v2/chat$"),
-    Dialect(cohere.ChatV1, r"/v1/chat$"),
+    Dialect(cohere.ChatV1, r"/v1/chat$", r".*cohere.*"),  # others have an OpenAI-like chat there
     Dialect(cohere_units.Embed, r"/v[12]/embed$"),
     Dialect(cohere_units.Rerank, r"/rerank$"),
     Dialect(cohere_units.Generate, r"/v1/generate$"),
@@ -89,7 +89,8 @@ SHELF: tuple[Dialect, ...] = (
     Dialect(silent.ReplicateOther, r"^/v1/", r"replicate"),
     Dialect(generated_text.SageMaker, r"^/endpoints/[^/]+/invocations(?:-response-stream)?$"),
     Dialect(generated_text.AlephAlpha, r"^/complete$"),
-    Dialect(generated_text.GeneratedText, r"^/(?:hf-inference/)?(?:models/[^/]+(?:/[^/]+)?|pipeline/[^/]+/.+)$|^/generate(?:_stream)?$"),
+    Dialect(generated_text.GeneratedText, r"^/(?:hf-inference/)?(?:models|pipeline)/(?!.*/v1/)", r".*hugging.?face.*|hf"),
+    Dialect(generated_text.GeneratedText, r"^/generate(?:_stream)?$"),
     Dialect(openai_chat.ChatReader, r"/(?:chat|fim|agents)/completions$"),
     Dialect(openai_completions.CompletionsReader, r"/completions$"),
     Dialect(openai_responses.InputTokensReader, r"/responses/input_tokens$"),

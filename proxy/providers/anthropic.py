@@ -37,6 +37,15 @@ class Messages(BaseReader):
     dialect: ClassVar[str] = "anthropic.messages"
     operation: ClassVar[str | None] = "chat"
 
+    @staticmethod
+    def recognises(document: Any) -> bool:
+        """Whether a document or first event nobody's path knows is of this dialect (a gateway renamed the path)."""
+        found = mapping(document)
+        kind, message = found.get("type"), mapping(found.get("message"))
+        return (kind == "message" and isinstance(found.get("content"), list) and "stop_reason" in found) or (
+            kind == "message_start" and message.get("role") == "assistant"
+        )
+
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)
         self._message: dict[str, Any] = {}

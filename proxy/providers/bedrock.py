@@ -37,6 +37,12 @@ class Converse(BaseReader):
     dialect: ClassVar[str] = "bedrock.converse"
     operation: ClassVar[str | None] = "chat"
 
+    @staticmethod
+    def recognises(document: Any) -> bool:
+        """Whether a document or first event nobody's path knows is of this dialect (a gateway renamed the path)."""
+        found = mapping(document)
+        return "stopReason" in found and "message" in mapping(found.get("output"))
+
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)
         self._blocks: dict[int, _Block] = {}

@@ -21,6 +21,12 @@ _FAILED = frozenset(("ERROR", "ERROR_TOXIC", "ERROR_LIMIT", "TIMEOUT"))  # finis
 class ChatV1(BaseReader):
     """Reads one exchange of chat v1; Bedrock's Command R answers in the same words."""
 
+    @staticmethod
+    def recognises(document: Any) -> bool:
+        """Whether a document or first event nobody's path knows is chat v1's."""
+        found = mapping(document)
+        return isinstance(found.get("generation_id"), str) and (found.get("event_type") == "stream-start" or "chat_history" in found)
+
     dialect: ClassVar[str] = "cohere.chat.v1"
     operation: ClassVar[str | None] = "chat"
 
@@ -72,6 +78,11 @@ class ChatV1(BaseReader):
 
 class ChatV2(BaseReader):
     """Reads one exchange of chat v2."""
+
+    @staticmethod
+    def recognises(document: Any) -> bool:
+        """Whether a document nobody's path knows is an answer of chat v2 (a gateway renamed the path)."""
+        return "billed_units" in mapping(mapping(document).get("usage")) and isinstance(mapping(document).get("message"), dict)
 
     dialect: ClassVar[str] = "cohere.chat.v2"
     operation: ClassVar[str | None] = "chat"

@@ -27,6 +27,12 @@ class GenerateContent(BaseReader):
     operation: ClassVar[str | None] = "generate_content"
     array_is_stream: ClassVar[bool] = True
 
+    @staticmethod
+    def recognises(document: Any) -> bool:
+        """Whether a document or first event nobody's path knows is of this dialect (a gateway renamed the path)."""
+        found = mapping(document)
+        return "candidates" in found and ("usageMetadata" in found or "modelVersion" in found)
+
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)
         self._finish: dict[int, str | None] = {}  # by candidate, in order of appearance

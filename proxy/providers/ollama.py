@@ -23,6 +23,12 @@ class Chat(BaseReader):
     dialect: ClassVar[str] = "ollama.chat"
     operation: ClassVar[str | None] = "chat"
 
+    @staticmethod
+    def recognises(document: Any) -> bool:
+        """Whether a document or first event nobody's path knows is of this dialect (a gateway renamed the path)."""
+        found = mapping(document)
+        return isinstance(found.get("done"), bool) and isinstance(found.get("message"), dict) and "created_at" in found
+
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)
         self._text: list[str] = []
