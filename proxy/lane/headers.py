@@ -52,7 +52,7 @@ _SECRET_NAME: Final = re.compile(rb"auth|secret|passw|cookie|credential|signatur
 _COUNTED: Final = re.compile(rb"tokens?-(?:count|limit|remaining|reset|minute|month|day|hour|query-cost|usage)|(?:limit|remaining|reset)-tokens")
 
 _KEPT_RESPONSE: Final = frozenset(
-    (b"content-type", b"content-encoding", b"content-length", b"date", b"server", b"via", b"age", b"etag", b"location", b"retry-after",
+    (b"content-type", b"content-encoding", b"content-length", b"date", b"server", b"via", b"age", b"etag", b"retry-after",
      b"retry-after-ms", b"request-id", b"x-request-id", b"x-should-retry", b"cf-ray", b"cf-cache-status", b"x-cache", b"openai-model",
      b"openai-organization", b"openai-processing-ms", b"openai-version", b"apim-request-id", b"azureml-model-session",
      b"azureai-requested-tier", b"azureai-processed-tier", b"x-ms-region", b"x-ms-served-model", b"x-ms-deployment-name",

@@ -1,0 +1,281 @@
+"""One connection to an upstream: frames the answer of the exchange it serves and hands every piece on as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING, Final
+
+import httptools
+
+from proxy.lane.chunked import ChunkedDecoder, ChunkError
+from proxy.lane.headers import FORWARD, KEEP, NOTE, connection_tokens
+
+if TYPE_CHECKING:
+    from proxy.lane.exchange import LiveExchange
+    from proxy.lane.pool import Pool
+
+# A head beyond this is no provider's; curl stops at 300 KB, nginx at 8.
+MAX_HEAD: Final = 262_144
+
+_HEAD, _LENGTH, _CHUNKED, _UNTIL_CLOSE, _TUNNEL, _IDLE = range(6)
+
+
+class ResponseHead:
+    """What llhttp told of one answer's head; the collector of its callbacks."""
+
+    __slots__ = ("_known", "_policy", "kept", "lines", "noted", "reason")
+
+    def __init__(self, lane_headers: object) -> None:
+        self._policy = lane_headers
+        self._known = lane_headers.response  # type: ignore[attr-defined]
+        self.reason = b""
+        self.lines: list[bytes] = []  # name, ": ", value, CRLF of each header that goes on
+        self.kept: list[bytes] = []  # "name:value" of each header for the log
+        self.noted: dict[bytes, bytes] = {}
+
+    def on_status(self, reason: bytes) -> None:
+        self.reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        lower, bits = self._known.get(name) or self._policy.of_response(name)  # type: ignore[attr-defined]
+        if bits & FORWARD:
+            self.lines += (name, b": ", value, b"\r\n")
+        if bits & KEEP:
+            self.kept.append(lower + b":" + value)
+        if bits & NOTE:
+            held = self.noted.get(lower)
+            self.noted[lower] = value if held is None else held + b"," + value
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """See the module. States: idle, the head of an answer, one of its body's framings, or a WebSocket tunnel."""
+
+    __slots__ = ("_decoder", "_held", "_left", "_reusable", "_state", "exchange", "pool", "rested_since", "transport")
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.transport: asyncio.Transport = None  # type: ignore[assignment]
+        self.exchange: LiveExchange | None = None
+        self.rested_since = 0
+        self._state = _IDLE
+        self._held = b""
+        self._left = 0
+        self._decoder: ChunkedDecoder | None = None
+        self._reusable = True
+
+    # the connection's own life
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]
+
+    @property
+    def idle(self) -> bool:
+        """Whether it rests in the pool."""
+        return self.exchange is None
+
+    def still_open(self) -> bool:
+        """Whether the upstream has not closed it behind our back; one look at the socket, nothing is consumed."""
+        if self.transport.is_closing():
+            return False
+        if self.pool.origin.tls:
+            return True  # peeking would see a TLS record; the loop has told us of every close it has read
+        sock = self.transport.get_extra_info("socket")
+        try:
+            sock_fd = socket.socket(fileno=socket.dup(sock.fileno()))
+        except OSError:
+            return False
+        try:
+            sock_fd.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        finally:
+            sock_fd.close()
+        return False  # end of stream, or bytes nobody asked for
+
+    def close(self) -> None:
+        """Give the connection up."""
+        self._state = _IDLE
+        self.exchange = None
+        self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        exchange = self.exchange
+        self.pool.closed(self)
+        if exchange is None:
+            return
+        self.exchange = None
+        if self._state == _UNTIL_CLOSE and exc is None:
+            exchange.response_end()
+        elif self._state == _TUNNEL:
+            exchange.tunnel_closed_by_upstream()
+        else:
+            exchange.upstream_lost(exc, begun=bool(self._held) or self._state != _HEAD)
+
+    def pause_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.upstream_full()
+
+    def resume_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.upstream_ready()
+
+    # one exchange
+
+    def start(self, exchange: LiveExchange) -> None:
+        """Serve an exchange: what comes next is its answer."""
+        self.exchange = exchange
+        self._state = _HEAD
+        self._held = b""
+        self._reusable = True
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self.exchange
+        if exchange is None:  # bytes nobody asked for: this connection cannot be trusted any more
+            self.close()
+            return
+        exchange.moved = self.pool.lane.tick
+        state = self._state
+        if state == _CHUNKED:
+            self._chunks(exchange, data)
+        elif state == _LENGTH:
+            left = self._left - len(data)
+            if left > 0:
+                self._left = left
+                exchange.response_piece(data, data)
+            elif left == 0:
+                exchange.response_piece(data, data)
+                self._end(exchange)
+            else:
+                self._reusable = False
+                data = data[: self._left]
+                exchange.response_piece(data, data)
+                self._end(exchange)
+        elif state == _HEAD:
+            self._head(exchange, data)
+        elif state == _UNTIL_CLOSE:
+            exchange.response_piece(data, data)
+        else:
+            exchange.tunnel_from_upstream(data)
+
+    def _head(self, exchange: LiveExchange, data: bytes) -> None:
+        if self._held:
+            data = self._held + data
+            self._held = b""
+        end = data.find(b"\r\n\r\n")
+        if end < 0:
+            if len(data) > MAX_HEAD:
+                self._garbage(exchange, f"the head of its answer is over {MAX_HEAD} bytes")
+            elif not b"HTTP/1.".startswith(data[:7]) and data[:7] != b"HTTP/1.":
+                self._garbage(exchange, "it does not answer in HTTP/1.1")
+            else:
+                self._held = data
+            return
+        end += 4
+        rest = data[end:]
+        head = ResponseHead(self.pool.lane.headers)
+        parser = httptools.HttpResponseParser(head)
+        try:
+            parser.feed_data(data[:end] if rest else data)
+        except httptools.HttpParserUpgrade:
+            pass
+        except httptools.HttpParserError as error:
+            self._garbage(exchange, f"the head of its answer is malformed: {error}")
+            return
+        status = parser.get_status_code()
+        noted = head.noted
+        connection = connection_tokens(noted[b"connection"]) if b"connection" in noted else ()
+        if status < 200:
+            if status == 101:
+                if not exchange.is_websocket:
+                    self._garbage(exchange, "it switched protocols without being asked to")
+                    return
+                self._state = _TUNNEL
+                self._reusable = False
+                exchange.tunnel_open(head)
+                if rest:
+                    exchange.tunnel_from_upstream(rest)
+                return
+            exchange.interim(data[:end])
+            if rest:
+                self._head(exchange, rest)
+            return
+        if b"close" in connection or (parser.get_http_version() == "1.0" and b"keep-alive" not in connection):
+            self._reusable = False
+        coding = noted.get(b"transfer-encoding")
+        length = noted.get(b"content-length")
+        if exchange.is_head or status in (204, 304):
+            exchange.response_head(status, head, length=0, chunked=False)
+            self._reusable = self._reusable and not rest
+            self._end(exchange)
+            return
+        if coding is not None:
+            if coding.lower() != b"chunked":
+                self._garbage(exchange, f"its transfer coding {coding[:40]!r} is not supported")
+                return
+            self._state = _CHUNKED
+            self._decoder = ChunkedDecoder()
+            exchange.response_head(status, head, length=None, chunked=True)
+            if rest:
+                self._chunks(exchange, rest)
+            return
+        if length is not None:
+            if not length.isdigit():  # llhttp lets no odd value pass, but two equal ones arrive joined
+                self._garbage(exchange, f"its Content-Length {length[:40]!r} is no number")
+                return
+            left = int(length)
+            exchange.response_head(status, head, length=left, chunked=False)
+            if len(rest) >= left:
+                self._reusable = self._reusable and len(rest) == left
+                if left:
+                    rest = rest[:left]
+                    exchange.response_piece(rest, rest)
+                self._end(exchange)
+                return
+            self._left = left - len(rest)
+            self._state = _LENGTH
+            if rest:
+                exchange.response_piece(rest, rest)
+            return
+        self._state = _UNTIL_CLOSE
+        self._reusable = False
+        exchange.response_head(status, head, length=None, chunked=False)
+        if rest:
+            exchange.response_piece(rest, rest)
+
+    def _chunks(self, exchange: LiveExchange, data: bytes) -> None:
+        decoder = self._decoder
+        assert decoder is not None
+        try:
+            pieces, used = decoder.feed(data)
+        except ChunkError as error:
+            self._garbage(exchange, f"its chunked answer is malformed: {error}")
+            return
+        if used != len(data):
+            self._reusable = False
+            data = data[:used]
+        if len(pieces) == 1:
+            exchange.response_piece(pieces[0], data)
+        else:
+            exchange.response_piece(b"".join(pieces), data)
+        if decoder.done:
+            self._decoder = None
+            self._end(exchange)
+
+    def _end(self, exchange: LiveExchange) -> None:
+        self.exchange = None
+        self._state = _IDLE
+        if self._reusable and exchange.request_sent and not self.transport.is_closing():
+            self.pool.release(self)
+        else:
+            self.transport.abort() if exchange.request_sent else self.transport.close()
+        exchange.response_end()
+
+    def _garbage(self, exchange: LiveExchange, why: str) -> None:
+        self.exchange = None
+        begun = self._state != _HEAD
+        self._state = _IDLE
+        self.transport.abort()
+        exchange.upstream_garbage(why, begun=begun)

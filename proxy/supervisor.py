@@ -1,0 +1,324 @@
+"""Keeps everything of one machine running: workers on shared sockets, the log service, and nobody left behind.
+
+The listening sockets belong to the supervisor, so that a worker that dies or is renewed loses no waiting connection. Children
+hold one end of a pipe, the leash: when the supervisor is killed its end closes and they stop by themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from config.settings import ConfigError, Settings
+
+BACKLOG: Final = 8192
+FIRST_BACKOFF: Final = 0.2
+LAST_BACKOFF: Final = 10.0
+# A child that has lived this long was well: its next death starts with the first back-off again.
+WELL_SECONDS: Final = 30.0
+READY_SECONDS: Final = 30.0
+LOAD_SECONDS: Final = 120.0  # what the log service may take at the end to load what is spooled
+
+
+class CannotStart(Exception):
+    """Something of this machine is in the way; the message says what, and what to do."""
+
+    exit_code = 1
+
+
+def prepare_data_dir(data_dir: Path) -> int:
+    """Make the data directory ours alone, and lock it. Returns the lock's descriptor. Raises CannotStart."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        data_dir.chmod(0o700)
+        (data_dir / "spool").mkdir(exist_ok=True, mode=0o700)
+        lock = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise CannotStart(f"{data_dir}: cannot be used as data_dir: {error.strerror}; choose another in goldwash.toml") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        owner = os.pread(lock, 32, 0).decode(errors="replace").strip() or "unknown"
+        os.close(lock)
+        raise CannotStart(f"{data_dir}: another goldwash (pid {owner}) uses this data_dir; stop it, or set another data_dir") from error
+    try:
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, str(os.getpid()).encode(), 0)
+        secret = data_dir / "key.secret"
+        if not secret.exists() or secret.stat().st_size < 32:
+            made = secret.with_suffix(".new")
+            made.touch(mode=0o600)
+            made.write_bytes(secrets.token_bytes(32))
+            made.rename(secret)
+    except OSError as error:
+        os.close(lock)
+        raise CannotStart(f"{data_dir}: cannot be written: {error.strerror}; free disk space or choose another data_dir") from error
+    return lock
+
+
+def listen(host: str, port: int, count: int, key: str) -> list[socket.socket]:
+    """`count` listening sockets on one address, one a worker. Raises CannotStart."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
+    def bound(to: int, *, shared: bool) -> socket.socket:
+        made = socket.socket(family, socket.SOCK_STREAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            made.bind((host, to))
+            if not shared:
+                made.listen(BACKLOG)
+        except OSError:
+            made.close()
+            raise
+        return made
+
+    try:
+        first = bound(port, shared=False)  # a shared socket would bind beside another program's without a word
+        if count == 1:
+            return [first]
+        port = first.getsockname()[1]
+        first.close()
+        sockets = [bound(port, shared=True) for _ in range(count)]
+        for each in sockets:
+            each.listen(BACKLOG)
+    except OSError as error:
+        raise CannotStart(f"{host}:{port} cannot be listened on: {error.strerror}; stop who uses it, or set another [{key}] port") from error
+    return sockets
+
+
+class Child:
+    """One process, started again whenever it dies."""
+
+    def __init__(self, supervisor: Supervisor, name: str, module: str, arguments: list[str], fds: tuple[int, ...], *, readies: bool) -> None:
+        self.name = name
+        self._supervisor = supervisor
+        self._command = [sys.executable, "-m", module, *arguments]
+        self._fds = fds
+        self._readies = readies
+        self.process: asyncio.subprocess.Process | None = None
+        self.ready = asyncio.Event()
+        self.deaths = 0
+        self.last_code: int | None = None
+        self.stopping = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Keep it running from now on."""
+        self._task = asyncio.get_running_loop().create_task(self._keep())
+
+    async def _keep(self) -> None:
+        backoff = FIRST_BACKOFF
+        while not self.stopping:
+            began = time.monotonic()
+            await self._spawn()
+            assert self.process is not None
+            self.last_code = await self.process.wait()
+            self.ready.clear()
+            if self.stopping:
+                return
+            self.deaths += 1
+            if time.monotonic() - began > WELL_SECONDS:
+                backoff = FIRST_BACKOFF
+            self._supervisor.tell("child_died", child=self.name, code=self.last_code, restart_in=backoff)
+            await asyncio.sleep(backoff)
+            backoff = min(backoff * 2, LAST_BACKOFF)
+
+    async def _spawn(self) -> None:
+        leash = self._supervisor.leash
+        fds = [*self._fds, leash]
+        command = [*self._command, "--leash", str(leash)]
+        read_end = write_end = -1
+        if self._readies:
+            read_end, write_end = os.pipe()
+            fds.append(write_end)
+            command += ["--ready", str(write_end)]
+        self.process = await asyncio.create_subprocess_exec(
+            *command, stdin=asyncio.subprocess.PIPE, pass_fds=fds, start_new_session=True, cwd=Path(__file__).parent.parent
+        )
+        assert self.process.stdin is not None
+        with contextlib.suppress(ConnectionError):
+            self.process.stdin.write(self._supervisor.settings.dump().encode())
+            await self.process.stdin.drain()
+            self.process.stdin.close()
+        if self._readies:
+            os.close(write_end)
+            loop = asyncio.get_running_loop()
+
+            def told() -> None:
+                loop.remove_reader(read_end)
+                if os.read(read_end, 1):
+                    self.ready.set()
+                os.close(read_end)
+
+            loop.add_reader(read_end, told)
+
+    def signal(self, number: int) -> None:
+        """Send it a signal, if it lives."""
+        if self.process is not None and self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.send_signal(number)
+
+    async def stop(self, seconds: float) -> bool:
+        """SIGTERM, and SIGKILL after the limit. Whether it ended by itself."""
+        self.stopping = True
+        self.signal(signal.SIGTERM)
+        clean = True
+        if self.process is not None:
+            try:
+                await asyncio.wait_for(self.process.wait(), seconds)
+            except TimeoutError:
+                clean = False
+                self._supervisor.tell("child_killed", child=self.name, after=seconds)
+                self.signal(signal.SIGKILL)
+                await self.process.wait()
+        if self._task is not None:
+            self._task.cancel()
+        return clean
+
+
+class Supervisor:
+    """See the module. `tell(event, **facts)` reports what happens to whoever shows it."""
+
+    def __init__(self, settings: Settings, tell: Callable[..., None] | None = None) -> None:
+        self.settings = settings
+        self.tell = tell or structlog.get_logger("supervisor").info
+        self._lock = prepare_data_dir(settings.data_dir)
+        count = settings.proxy.workers or os.cpu_count() or 1
+        self.sockets = listen(settings.proxy.host, settings.proxy.port, count, "proxy")
+        self.port: int = self.sockets[0].getsockname()[1]
+        probe = listen(settings.admin.host, settings.admin.port, 1, "admin")[0]
+        self.admin_port: int = probe.getsockname()[1]
+        probe.close()
+        self.settings = settings.model_copy(update={"admin": settings.admin.model_copy(update={"port": self.admin_port})})
+        self.leash, self._leash_end = os.pipe()
+        self.service: Child | None = None
+        self.workers: list[Child] = []
+
+    def _worker(self, index: int) -> Child:
+        fd = self.sockets[index].fileno()
+        return Child(self, f"worker {index}", "proxy.worker", ["--index", str(index), "--listen", str(fd)], (fd,), readies=True)
+
+    async def start(self) -> None:
+        """Start the log service and the workers; return when the workers accept. A log that cannot be opened stops no traffic."""
+        self.service = Child(self, "log service", "proxy.service", [], (), readies=False)
+        self.service.start()
+        self.workers = [self._worker(index) for index in range(len(self.sockets))]
+        for worker in self.workers:
+            worker.start()
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                for worker in self.workers:
+                    await worker.ready.wait()
+        except TimeoutError:
+            raise CannotStart(f"no worker was ready within {READY_SECONDS:g} s; see the messages above") from None
+
+    async def renew(self, settings: Settings) -> None:
+        """Replace every worker by one with these settings; running streams end on the old ones."""
+        kept = {"host": self.settings.proxy.host, "port": self.settings.proxy.port, "workers": self.settings.proxy.workers}
+        changed = [key for key, value in kept.items() if getattr(settings.proxy, key) != value]
+        if changed or settings.data_dir != self.settings.data_dir:
+            self.tell("needs_restart", keys=[*changed, *(["data_dir"] if settings.data_dir != self.settings.data_dir else [])])
+        log_changed = any(getattr(settings, s) != getattr(self.settings, s) for s in ("log", "sql", "prices", "spool"))
+        self.settings = settings.model_copy(
+            update={
+                "data_dir": self.settings.data_dir,
+                "proxy": settings.proxy.model_copy(update=kept),
+                "admin": self.settings.admin,
+            }
+        )
+        old, self.workers = self.workers, [self._worker(index) for index in range(len(self.sockets))]
+        for worker in old:
+            worker.stopping = True  # a death from now on is not replaced: its successor is on the way
+        for worker in self.workers:
+            worker.start()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(READY_SECONDS):
+                for worker in self.workers:
+                    await worker.ready.wait()
+        await asyncio.gather(*(worker.stop(self.settings.proxy.drain_timeout + 5) for worker in old))
+        if log_changed and self.service is not None:
+            self.service.signal(signal.SIGTERM)  # it starts again with the new settings
+        self.tell("renewed", workers=len(self.workers))
+
+    async def stop(self) -> bool:
+        """Drain: no new connections, streams finish, what is spooled is loaded. Whether all of it ended by itself."""
+        for each in self.sockets:
+            each.close()
+        clean = all(await asyncio.gather(*(worker.stop(self.settings.proxy.drain_timeout + 5) for worker in self.workers)))
+        if self.service is not None:
+            clean = await self.service.stop(LOAD_SECONDS) and clean
+        os.close(self._leash_end)
+        os.close(self._lock)
+        return clean
+
+    def kill(self) -> None:
+        """The second Ctrl-C: end at once; what is spooled is loaded at the next start."""
+        for child in (*self.workers, *([self.service] if self.service else [])):
+            child.stopping = True
+            child.signal(signal.SIGKILL)
+
+
+async def run(
+    settings: Settings,
+    reload: Callable[[], Settings],
+    tell: Callable[..., None],
+    while_up: Callable[[Supervisor, asyncio.Event], Any],
+) -> int:
+    """Run until SIGTERM or Ctrl-C. `while_up(supervisor, stopping)` is awaited beside it. Returns the exit code."""
+    supervisor = Supervisor(settings, tell)
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+
+    def stop() -> None:
+        if stopping.is_set():
+            tell("stopping_at_once")
+            supervisor.kill()
+        stopping.set()
+
+    def renew() -> None:
+        try:
+            fresh = reload()
+        except ConfigError as error:
+            tell("config_refused", why=str(error), kept="the settings in force")
+            return
+        task = loop.create_task(supervisor.renew(fresh))
+        renewals.add(task)
+        task.add_done_callback(renewals.discard)
+
+    renewals: set[asyncio.Task[None]] = set()
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    loop.add_signal_handler(signal.SIGINT, stop)
+    loop.add_signal_handler(signal.SIGHUP, renew)
+    code = 0
+    shown: asyncio.Task[Any] | None = None
+    try:
+        await supervisor.start()
+        shown = loop.create_task(while_up(supervisor, stopping))
+        await stopping.wait()
+    except CannotStart as error:
+        tell("cannot_start", why=str(error))
+        code = error.exit_code
+    finally:
+        stopping.set()
+        tell("draining")
+        clean = await supervisor.stop()
+        if shown is not None:
+            shown.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await shown
+        tell("stopped", clean=clean)
+    return code

@@ -1,0 +1,144 @@
+"""The short account that `goldwash up` gives of itself: addresses first, then a line that moves, or structured lines for machines."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+import aiohttp
+import structlog
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from proxy.supervisor import Supervisor
+
+TRY_SQL: Final = "SELECT provider, response_model, count(*) AS n, sum(cost_usd) AS usd FROM exchanges GROUP BY ALL ORDER BY usd DESC"
+# How each SDK is pointed here; the README's table says more.
+SDKS: Final = (
+    ("OpenAI", "OPENAI_BASE_URL", "openai/v1"),
+    ("Anthropic", "ANTHROPIC_BASE_URL", "anthropic"),
+    ("Google GenAI", "GOOGLE_GEMINI_BASE_URL", "google"),
+    ("Ollama", "OLLAMA_HOST", "ollama"),
+    ("AWS Bedrock", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "aws-bedrock"),
+    ("any other", "base URL", "NAME"),
+)
+SENTENCES: Final = {
+    "child_died": "{child} ended with code {code}; started again in {restart_in:g} s",
+    "child_killed": "{child} did not end within {after:g} s and was killed",
+    "config_refused": "the configuration was not taken: {why}; {kept} stay",
+    "needs_restart": "a changed {keys} takes effect at the next start",
+    "renewed": "{workers} worker(s) renewed; running streams ended on the old ones",
+    "draining": "draining: no new requests, streams finish, what is spooled is loaded (Ctrl-C again ends at once)",
+    "stopping_at_once": "ended at once; what is spooled is loaded at the next start",
+    "stopped": "stopped",
+    "cannot_start": "{why}",
+}
+FOLLOW_SECONDS: Final = 2.0
+LOG_LINE_SECONDS: Final = 60.0
+
+
+class Account:
+    """Tells what happens: sentences in a terminal, structlog elsewhere."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._tty = stream.isatty()
+        self._console = Console(file=stream, highlight=False)
+        self._log = structlog.get_logger("goldwash")
+
+    @staticmethod
+    def host_of(host: str) -> str:
+        """An address that a client on this machine can use."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
+        return f"[{host}]" if ":" in host else host
+
+    def tell(self, event: str, **facts: Any) -> None:
+        """Report one event."""
+        if self._tty:
+            bad = event in ("child_died", "child_killed", "config_refused", "cannot_start")
+            self._console.print(SENTENCES.get(event, event).format(**facts), style="yellow" if bad else "dim")
+        else:
+            level = "warning" if event in ("child_died", "child_killed", "config_refused", "cannot_start") else "info"
+            getattr(self._log, level)(event, **facts)
+
+    def greet(self, supervisor: Supervisor) -> None:
+        """Say where everything is, and the first thing to try."""
+        settings = supervisor.settings
+        scheme = "https" if settings.proxy.tls_cert else "http"
+        base = f"{scheme}://{self.host_of(settings.proxy.host)}:{supervisor.port}"
+        admin = f"http://{self.host_of(settings.admin.host)}:{supervisor.admin_port}"
+        if not self._tty:
+            self._log.info("up", proxy=base, admin=admin, workers=len(supervisor.workers), data_dir=str(settings.data_dir))
+            return
+        self._console.print(f"\n[bold]Goldwash[/bold] passes traffic at [bold]{base}[/bold]   log, metrics, SQL: {admin}   data: {settings.data_dir}\n")
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for column in ("SDK", "set", "to"):
+            table.add_column(column)
+        for name, variable, path in SDKS:
+            table.add_row(name, variable, f"{base}/{path}")
+        self._console.print(table)
+        known = ", ".join(sorted(settings.upstreams))
+        self._console.print(f"\n[dim]upstreams:[/dim] {known}")
+        self._console.print(f'[dim]then try:[/dim] goldwash sql "{TRY_SQL}"\n', soft_wrap=True)
+
+    async def wait_for_log(self, supervisor: Supervisor, stopping: asyncio.Event, seconds: float = 30) -> bool:
+        """Wait until the log service answers; False where it does not."""
+        url = f"http://{self.host_of(supervisor.settings.admin.host)}:{supervisor.admin_port}/readyz"
+        until = time.monotonic() + seconds
+        async with aiohttp.ClientSession() as session:
+            while time.monotonic() < until and not stopping.is_set():
+                with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                    async with session.get(url, timeout=aiohttp.ClientTimeout(total=2)) as answer:
+                        if answer.status == 200:
+                            return True
+                await asyncio.sleep(0.1)
+        return False
+
+    async def follow(self, supervisor: Supervisor, stopping: asyncio.Event) -> None:
+        """Greet, then show rows written and how far the log is behind, until told to stop."""
+        self.greet(supervisor)
+        admin = f"http://{self.host_of(supervisor.settings.admin.host)}:{supervisor.admin_port}"
+        shown, last, said = "", "", 0.0
+        status = self._console.status("starting", spinner="dots") if self._tty else contextlib.nullcontext()
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+            with status as live:
+                while not stopping.is_set():
+                    try:
+                        async with session.get(f"{admin}/metrics") as answer:
+                            figures = parse_metrics(await answer.text())
+                        shown = sentence(figures)
+                    except (aiohttp.ClientError, TimeoutError, OSError):
+                        figures, shown = {}, "the log service does not answer yet; traffic passes, and is spooled"
+                    if live is not None:
+                        live.update(shown)
+                    elif shown != last and time.monotonic() - said > LOG_LINE_SECONDS:
+                        self._log.info("status", **figures)
+                        last, said = shown, time.monotonic()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(stopping.wait(), FOLLOW_SECONDS)
+
+
+def parse_metrics(text: str) -> dict[str, float]:
+    """The unlabelled samples of a Prometheus page, and sums over labels of the others, by name."""
+    figures: dict[str, float] = {}
+    for line in text.splitlines():
+        if line.startswith("#") or " " not in line:
+            continue
+        name, _, value = line.rpartition(" ")
+        with contextlib.suppress(ValueError):
+            figures[name.partition("{")[0]] = figures.get(name.partition("{")[0], 0.0) + float(value)
+    return figures
+
+
+def sentence(figures: dict[str, float]) -> str:
+    """How it goes, in a line."""
+    rows = figures.get("goldwash_rows_written_total", 0)
+    lag = figures.get("goldwash_log_lag_seconds", 0)
+    active = figures.get("goldwash_exchanges_active", 0)
+    unpriced = figures.get("goldwash_unknown_price_total", 0)
+    parts = [f"{rows:,.0f} rows written", f"{active:,.0f} under way", f"log {lag:.1f} s behind the traffic"]
+    if unpriced:
+        parts.append(f"{unpriced:,.0f} without a price (goldwash doctor)")
+    return " · ".join(parts)

@@ -1,0 +1,146 @@
+"""One worker process: the lane on a socket it was handed, its spool, and nothing of the log.
+
+Started by the supervisor as `python -m proxy.worker --index N --listen FD --leash FD --ready FD` with the settings as JSON on
+standard input. It ends when it is told to (SIGTERM: drain) or when the leash, a pipe the supervisor holds, is let go.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import os
+import signal
+import socket
+import ssl
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from config.settings import Settings
+from proxy import logs
+from proxy.app import build_app
+from proxy.lane.capture import Capture
+from proxy.lane.lane import Lane
+from proxy.spool.gauge import Gauge
+from proxy.spool.writer import Spool
+
+# Connections waiting to be accepted; the kernel caps it at net.core.somaxconn.
+BACKLOG: Final = 8192
+# When the supervisor has been killed, streams get this long at most: whoever restarts it wants the port.
+ORPHAN_DRAIN_SECONDS: Final = 5.0
+
+
+def server_tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    """TLS for clients, where configured. Raises OSError, ssl.SSLError."""
+    if cert is None or key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(cert, key)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+async def _fsync_loop(spool: Spool, settings: Settings) -> None:
+    while True:
+        await asyncio.sleep(settings.spool.fsync_interval)
+        await asyncio.get_running_loop().run_in_executor(None, spool.fsync)
+
+
+def _counts(lane: Lane, started: float) -> dict[str, Any]:
+    capture = lane.capture
+    return {
+        "pid": os.getpid(),
+        "started": started,
+        "at": time.time(),
+        "accepted": capture.accepted_count,
+        "endings": {ending.value: count for ending, count in capture.endings.items()},
+        "refused": lane.refused,
+        "handed_over": lane.handed_over,
+        "shed_exchanges": capture.shed_exchanges,
+        "shed_frames": capture.shed_frames,
+        "spool_full_since": capture.full_since or None,
+        "connections": len(lane.clients),
+        "active": lane.active,
+        "upstream": lane.connections,
+        "draining": lane.draining,
+    }
+
+
+async def serve(settings: Settings, index: int, listener: socket.socket, leash: int, ready: int) -> None:
+    """Run until told to stop, then drain."""
+    log = structlog.get_logger("worker").bind(worker=index)
+    loop = asyncio.get_running_loop()
+    stopped: asyncio.Future[float] = loop.create_future()
+
+    def stop(seconds: float) -> None:
+        if not stopped.done():
+            stopped.set_result(seconds)
+
+    loop.add_signal_handler(signal.SIGTERM, stop, settings.proxy.drain_timeout)
+    loop.add_signal_handler(signal.SIGINT, lambda: None)  # Ctrl-C reaches the whole terminal; the supervisor tells us
+    if leash >= 0:
+        loop.add_reader(leash, lambda: stop(ORPHAN_DRAIN_SECONDS))  # readable = end of file: the supervisor is gone
+
+    host = "".join(c if c.isalnum() or c in ".-" else "-" for c in socket.gethostname())[:80] or "host"
+    spool = Spool(settings.data_dir / "spool", host, f"w{index}", settings.spool.segment_mb << 20)
+    gauge = Gauge(spool.path)
+    capture = Capture(spool)
+    capture.tell_each(os.environ.get("GOLDWASH_LOG_LEVEL", "").lower() == "debug")
+    lane = Lane(settings, capture, (settings.data_dir / "key.secret").read_bytes(), loop)
+    runner = web.AppRunner(build_app(lane, settings), access_log=None, handle_signals=False)
+    await runner.setup()
+    lane.serve_own_paths(runner.server)  # type: ignore[arg-type]
+    tls = server_tls(settings.proxy.tls_cert, settings.proxy.tls_key)
+    server = await loop.create_server(lane.accept_connection, sock=listener, backlog=BACKLOG, ssl=tls)
+    lane.start()
+    started = time.time()
+    gauge.write(_counts(lane, started))
+
+    async def show() -> None:
+        while True:
+            await asyncio.sleep(1)
+            gauge.write(_counts(lane, started))
+
+    tasks = [loop.create_task(show())]
+    if settings.spool.fsync != "never":
+        tasks.append(loop.create_task(_fsync_loop(spool, settings)))
+    # Start-up's objects live for ever: the collector need not look at them, nor at every few hundred requests' worth of garbage.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    if ready >= 0:
+        os.write(ready, b"1")
+        os.close(ready)
+    seconds = await stopped
+    server.close()
+    cut = await lane.drain(seconds)
+    for task in tasks:
+        task.cancel()
+    await runner.cleanup()
+    gauge.write(_counts(lane, started))
+    gauge.close()
+    capture.close()
+    log.info("worker_stopped", cut=cut)
+
+
+def main() -> None:
+    """Entry point of the process."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("--index", "--listen", "--leash", "--ready"):
+        parser.add_argument(name, type=int, default=-1)
+    arguments = parser.parse_args()
+    logs.set_up(os.environ.get("GOLDWASH_LOG_LEVEL", "info"))
+    settings = Settings.from_dump(sys.stdin.buffer.read())
+    listener = socket.socket(fileno=arguments.listen)
+    listener.setblocking(False)
+    uvloop.run(serve(settings, arguments.index, listener, arguments.leash, arguments.ready))
+
+
+if __name__ == "__main__":
+    main()
