@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -49,13 +51,8 @@ async def play(proxy_url: str, admin_url: str, console: Console) -> None:
     )
     timeout = aiohttp.ClientTimeout(total=60, connect=5)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as session:
-        try:
-            await _play_all(session, proxy_url, console)
-            rows = await query(session, admin_url, COST_BY_MODEL)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise DemoError(
-                f"the demo could not reach {proxy_url} or {admin_url}: {error or type(error).__name__}; is `up` still running?"
-            ) from error
+        await _play_all(session, proxy_url, console)
+        rows = await query(session, admin_url, COST_BY_MODEL)
     console.print(cost_table(rows))
     console.print(_next_thing(proxy_url, admin_url), highlight=False)
 
@@ -65,9 +62,12 @@ async def _play_all(session: aiohttp.ClientSession, proxy_url: str, console: Con
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("playing", total=count())
-        async with asyncio.TaskGroup() as group:
-            for scene in scenes():
-                group.create_task(_play_scene(session, proxy_url, scene, gate, lambda: progress.advance(bar)))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for scene in scenes():
+                    group.create_task(_play_scene(session, proxy_url, scene, gate, lambda: progress.advance(bar)))
+        except ExceptionGroup as several:  # all scenes meet the same trouble: the first to say so is enough
+            raise several.exceptions[0] from several
 
 
 async def _play_scene(session: aiohttp.ClientSession, proxy_url: str, scene: Scene, gate: asyncio.Semaphore, played: Any) -> None:
@@ -85,7 +85,7 @@ async def _send(session: aiohttp.ClientSession, proxy_url: str, request: Request
     """Sends one request and reads its answer; returns the status and the seconds to wait before trying again."""
     headers = {"content-type": "application/json", "user-agent": "copper-kettle/1.0", **request.headers}
     body = json.dumps(request.body, ensure_ascii=False).encode()
-    async with session.post(proxy_url + request.path, data=body, headers=headers) as answer:
+    async with _reached(proxy_url), session.post(proxy_url + request.path, data=body, headers=headers) as answer:
         try:
             if request.hang_up:
                 for _ in range(4):
@@ -100,11 +100,20 @@ async def _send(session: aiohttp.ClientSession, proxy_url: str, request: Request
         return answer.status, float(answer.headers.get("retry-after", 0))
 
 
+@contextlib.asynccontextmanager
+async def _reached(url: str) -> AsyncIterator[None]:
+    """The seam where the client's many errors become one sentence."""
+    try:
+        yield
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise DemoError(f"the demo could not reach {url}: {error or type(error).__name__}; is `up` still running?") from error
+
+
 async def query(session: aiohttp.ClientSession, admin_url: str, sql: str) -> list[dict[str, Any]]:
     """Rows of a query on the log, after all that was spooled has been loaded; raises DemoError where the log refuses."""
-    async with session.post(f"{admin_url}/api/flush", json={}) as flushed:
+    async with _reached(admin_url), session.post(f"{admin_url}/api/flush", json={}) as flushed:
         await _refused(flushed, "flush")
-    async with session.post(f"{admin_url}/api/sql", json={"sql": sql, "format": "json"}) as answer:
+    async with _reached(admin_url), session.post(f"{admin_url}/api/sql", json={"sql": sql, "format": "json"}) as answer:
         await _refused(answer, "query")
         found = await answer.json()
     rows = found["rows"] if isinstance(found, dict) else found
