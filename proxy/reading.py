@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from proxy.exchange import Captured, Reading
-from proxy.providers import find_reader, recognise_reader
+from proxy.providers import find_reader, find_session_reader, recognise_reader, recognise_session_reader
 from proxy.providers.base import BaseReader
 from proxy.providers.contract import Reader
 from proxy.providers.errors import describe_failure, find_error
@@ -19,7 +21,7 @@ from proxy.streams.json_value import Unparsable, parse_cut_json, parse_json
 from proxy.streams.ndjson import LineParser
 from proxy.streams.sse import SseEvent, SseParser
 
-_LINE_TYPES = frozenset({"application/x-ndjson", "application/ndjson", "application/stream+json", "application/jsonl", "application/x-jsonl"})
+_LINE_TYPES = frozenset(f"application/{name}" for name in ("x-ndjson", "ndjson", "stream+json", "jsonl", "x-jsonl"))
 _SSE_START = re.compile(rb"(?:data|event|id|retry)\s?:|:")
 _TRIES = 8  # events in which an unknown stream's dialect is looked for
 
@@ -29,6 +31,31 @@ def read(captured: Captured) -> Reading:
     reader = BodyReader(captured)
     reader.feed(captured.response_body)
     return reader.result()
+
+
+def read_session(captured: Captured, messages: Iterable[tuple[str, bytes | str]]) -> Reading:
+    """Understand one WebSocket session: its messages in order, each with its direction, 'client' or 'upstream'."""
+    found = find_session_reader(captured)
+    reader = found(captured, None) if found else None
+    waiting: list[tuple[str, Any]] = []
+    for direction, data in messages:
+        try:
+            value = parse_json(data)
+        except Unparsable:
+            continue  # sound and the like, sent as it is
+        if reader is None and len(waiting) < _TRIES:
+            waiting.append((direction, value))
+            found = recognise_session_reader(value)
+            if found is None:
+                continue
+            reader = found(captured, None)
+            for earlier in waiting[:-1]:
+                reader.feed(*earlier)
+        if reader is not None:
+            reader.feed(direction, value)
+    if reader is not None:
+        return reader.result()
+    return Reading(is_stream=True, request_model=_request_model(captured, None))
 
 
 class BodyReader:
@@ -181,10 +208,8 @@ class BodyReader:
             self._stream(elements)
         elif bare[:1] in (b"{", b"["):
             self._unread = self._unread or f"the response body is no whole JSON document: {reason}"
-            try:
+            with contextlib.suppress(Unparsable):
                 self._one(parse_cut_json(bare))
-            except Unparsable:
-                pass
         elif self._content_type.startswith("text/") or not self._content_type.startswith(("audio/", "image/", "video/")):
             try:
                 self._one(bare.decode())

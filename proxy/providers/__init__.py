@@ -28,6 +28,7 @@ from proxy.providers import (
     openai_images,
     openai_moderations,
     openai_other,
+    openai_realtime,
     openai_responses,
     replicate,
     silent,
@@ -108,28 +109,49 @@ SHELF: tuple[Dialect, ...] = (
         r"|realtime/client_secrets|realtime/calls|realtime/sessions|chat/completions|responses|organization)(?:/|$)",
         r"openai|azure",
     ),
-    Dialect(openai_completions.CompletionsReader, r"/completions$"),
 )
 
-_COMPILED = tuple((line.reader, re.compile(line.path), re.compile(line.upstream) if line.upstream else None) for line in SHELF)
+# WebSocket sessions. Their readers are fed each message with its direction, 'client' or 'upstream', as its name.
+SESSIONS: tuple[Dialect, ...] = (
+    Dialect(openai_realtime.RealtimeReader, r"/realtime(?:/|$)|/responses$"),
+)
 
 
 def find_reader(captured: Captured) -> type[Reader] | None:
     """Give the reader whose path fits, asking the dialect hint first and then the upstream's name; None: look at the bytes."""
-    return _by_path(captured.path, captured.dialect_hint or "", captured.upstream)
+    return _by_path(SHELF, captured.path, captured.dialect_hint or "", captured.upstream)
+
+
+def recognise_reader(document: Any) -> type[Reader] | None:
+    """Give the reader that knows a document or a stream's event by its looks; None: nobody does."""
+    return _by_looks(SHELF, document)
+
+
+def find_session_reader(captured: Captured) -> type[Reader] | None:
+    """The same as `find_reader` for a WebSocket session."""
+    return _by_path(SESSIONS, captured.path, captured.dialect_hint or "", captured.upstream)
+
+
+def recognise_session_reader(document: Any) -> type[Reader] | None:
+    """The same as `recognise_reader` for a message of a WebSocket session."""
+    return _by_looks(SESSIONS, document)
 
 
 @lru_cache(maxsize=4096)
-def _by_path(path: str, hint: str, upstream: str) -> type[Reader] | None:
-    for reader, fits, names in _COMPILED:
+def _by_path(shelf: tuple[Dialect, ...], path: str, hint: str, upstream: str) -> type[Reader] | None:
+    for reader, fits, names in _compiled(shelf):
         if fits.search(path) and (names is None or names.fullmatch(hint) or names.fullmatch(upstream)):
             return reader
     return None
 
 
-def recognise_reader(document: Any) -> type[Reader] | None:
-    """Give the reader that knows a document or a stream's event by its looks; None: nobody does."""
-    for line in SHELF:
+@lru_cache(maxsize=8)
+def _compiled(shelf: tuple[Dialect, ...]) -> tuple[tuple[type[Reader], re.Pattern[str], re.Pattern[str] | None], ...]:
+    return tuple((line.reader, re.compile(line.path), re.compile(line.upstream) if line.upstream else None) for line in shelf)
+
+
+def _by_looks(shelf: tuple[Dialect, ...], document: Any) -> type[Reader] | None:
+    for line in shelf:
         recognises = getattr(line.reader, "recognises", None)
         if recognises is not None and recognises(document):
             return line.reader

@@ -58,7 +58,10 @@ _TICKS_A_DOLLAR = Decimal(10_000_000_000)
 # Hosts whose streams of chat completions always end in [DONE]: without it they were cut. Elsewhere a finish reason for each choice will do
 # (Writer, Cerebras behind Hugging Face and Perplexity with `stream_mode: concise` send no [DONE]).
 SENDS_DONE = frozenset(
-    {"openai", "azure", "groq", "deepseek", "mistral", "openrouter", "x-ai", "xai", "together", "fireworks", "cerebras", "moonshotai", "ollama"}
+    (
+        *("openai", "azure", "groq", "deepseek", "mistral", "openrouter", "x-ai", "xai"),
+        *("together", "fireworks", "cerebras", "moonshotai", "ollama"),
+    )
 )
 
 _METRICS = ("metrics", "timings")  # vLLM with --enable-per-request-metrics; llama.cpp

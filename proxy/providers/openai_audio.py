@@ -1,7 +1,7 @@
 """OpenAI's audio: transcriptions and translations (audio in, text out, as JSON, plain text, subtitles or a stream) and speech (audio out).
 
-Source: platform.openai.com/docs/api-reference/audio. Usage is in tokens (gpt-4o-transcribe) or in seconds (whisper-1), and absent from plain
-text, subtitles and speech, unless speech is streamed as events.
+Source: platform.openai.com/docs/api-reference/audio. Usage is in tokens (gpt-4o-transcribe) or in seconds (whisper-1). Plain text,
+subtitles and speech have none, unless speech is streamed as events.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class TranscriptionReader(DocumentReader):
                 return
         if isinstance(data, dict):
             kind = data.get("type")
-            if kind in ("transcript.text.delta", "transcription.text.delta") and isinstance(piece := data.get("delta", data.get("text")), str):
-                self._pieces.append(piece)
+            if kind in ("transcript.text.delta", "transcription.text.delta"):
+                self._pieces.append(text(data.get("delta")) or text(data.get("text")) or "")
                 return
             self._ended = self._ended or kind in ("transcript.text.done", "transcription.done")
         super().feed(name, data)

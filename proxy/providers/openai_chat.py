@@ -222,11 +222,11 @@ def _take_content(kept: _Choice, content: Any) -> None:
     """Take content that is no text: a list of parts (Mistral, Databricks), or an object (Cloudflare's JSON mode)."""
     if isinstance(content, dict):
         kept.texts.append(json_text(content))
-    for part in items(content):
-        if isinstance(part, str):
-            kept.texts.append(part)
+    for told in items(content):
+        if isinstance(told, str):
+            kept.texts.append(told)
             continue
-        part = mapping(part)
+        part = mapping(told)
         kind = part.get("type")
         if kind == "thinking":
             kept.reasoning.append(_flat(part.get("thinking")))

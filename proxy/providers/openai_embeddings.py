@@ -1,6 +1,7 @@
 """OpenAI's embeddings, as Azure, Mistral, Voyage, Perplexity, OpenRouter and local servers speak them too.
 
-Source: platform.openai.com/docs/api-reference/embeddings. Nothing is generated: output_tokens are what the host says (some say 0), else unknown.
+Source: platform.openai.com/docs/api-reference/embeddings. Nothing is generated: output_tokens are what the host says (some
+say 0), else unknown.
 """
 
 from __future__ import annotations

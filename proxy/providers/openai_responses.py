@@ -16,7 +16,6 @@ from proxy.providers.fields import items, mapping, text, word
 from proxy.streams.json_value import json_text
 
 _LAST = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled", "response.done"})
-_ENDED = frozenset({"response.completed", "response.incomplete", "response.cancelled", "response.done"})
 # Calls of built-in tools that the client is asked to carry out; all other built-in tools run at the provider.
 _CLIENT_TOOLS = {
     "computer_call": ("computer", "action"),
@@ -43,7 +42,6 @@ class ResponsesReader(BaseReader):
         self._arguments: dict[Any, list[str]] = {}
         self._error: ReadError | None = None
         self._last: str | None = None
-        self._done = False
 
     @staticmethod
     def recognises(document: Any) -> bool:
@@ -58,9 +56,9 @@ class ResponsesReader(BaseReader):
     def feed(self, name: str | None, data: Any) -> None:
         """Take one event, or the whole response."""
         if type(data) is not dict:
-            if data == "[DONE]":
-                self._done = True
-            elif not isinstance(data, str) or (self.captured.status or 0) >= 400:
+            if data == "[DONE]":  # some hosts send it after the last event
+                return
+            if not isinstance(data, str) or (self.captured.status or 0) >= 400:
                 self._error = self._error or read_error(self.captured, data)
             return
         kind = data.get("type")
@@ -82,9 +80,9 @@ class ResponsesReader(BaseReader):
     def result(self) -> Reading:
         """Tell what has been understood so far."""
         response = self._response
-        output = _Output(response.get("output"))
+        output = Output(response.get("output"))
         if not output.items and (self._items or self._texts):
-            output = _Output(self._pieces())
+            output = Output(self._pieces())
         usage = mapping(response.get("usage"))
         status = word(response.get("status"))
         if status == "incomplete" and (reason := word(mapping(response.get("incomplete_details")).get("reason"))):
@@ -107,7 +105,7 @@ class ResponsesReader(BaseReader):
             refusal="".join(output.refusals) or "".join(self._refusals) or None,
             error_type=kind,
             error_message=message,
-            terminal=self._last in _ENDED and self._error is None if self.is_stream else None,
+            terminal=self._last is not None if self.is_stream else None,  # response.failed ends a stream as regularly as completed does
             reported_cost_usd=reported_cost(usage, self.captured.response_headers),
             metrics=metrics_of(response),
         )
@@ -161,7 +159,7 @@ class InputTokensReader(ResponsesReader):
         self._error = read_error(self.captured, data)
 
 
-class _Output:
+class Output:
     """What a response's output items say."""
 
     def __init__(self, output: Any) -> None:
@@ -193,8 +191,8 @@ class _Output:
     def _message(self, content: Any) -> None:
         if isinstance(content, str):
             self.texts.append(content)
-        for part in items(content):
-            part = mapping(part)
+        for told in items(content):
+            part = mapping(told)
             if part.get("type") == "refusal":
                 self.refusals.append(text(part.get("refusal")) or "")
             elif part.get("type") in ("output_text", "text", None):

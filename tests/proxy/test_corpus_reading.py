@@ -125,7 +125,7 @@ def checks(record: dict[str, Any], reading: Reading) -> dict[str, tuple[bool, An
         check("no_error", (reading.error_type, reading.error_message), (None, None))
     complete = oracle.get("stream_complete")
     if complete is not None and "stream_complete" not in ambiguous:
-        check("ending", reading.terminal is not False and not reading.error_type, bool(complete))
+        check("ending", reading.terminal is not False, bool(complete))
     elif complete is None and status < 400:
         check("ending_whole", reading.terminal is not False, True)
     return out
