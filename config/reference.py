@@ -27,6 +27,8 @@ file, and options of the command line over both. A variable is `GOLDWASH_` + sec
 `GOLDWASH_PROXY__PORT`, and `[upstreams.x-ai] url` is `GOLDWASH_UPSTREAMS__X_AI__URL`. A key Goldwash does not know is an
 error that names the nearest one. Passwords are refused in the file: give such a value in the environment.
 
+`GOLDWASH_LOG_LEVEL` (debug, info, warning, error) says how much the processes tell; at debug each exchange is a line.
+
 A running `goldwash up` reads the file again on SIGHUP.
 """
 

@@ -20,7 +20,7 @@ from config.options import Admin, Log, Prices, Proxy, Section, Spool, Sql, Upstr
 from config.upstreams import BUILTIN
 
 PREFIX = "GOLDWASH_"
-RESERVED = frozenset({"GOLDWASH_CONFIG"})
+RESERVED = frozenset({"GOLDWASH_CONFIG", "GOLDWASH_LOG_LEVEL"})
 """Environment names that begin like an option and are none."""
 UPSTREAM_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 SECRET_WORD = re.compile(r"secret|token|password|key", re.IGNORECASE)

@@ -40,6 +40,11 @@ def test_the_environment_comes_over_the_file_and_the_command_line_over_both(tmp_
     assert settings.data_dir == Path("here").absolute()
 
 
+def test_names_that_are_no_options_are_left_alone(tmp_path):
+    """GOLDWASH_CONFIG and GOLDWASH_LOG_LEVEL begin like options and are none."""
+    assert _load(tmp_path, "", GOLDWASH_CONFIG="x", GOLDWASH_LOG_LEVEL="debug").proxy.port == 8080
+
+
 def test_the_file_is_found_by_option_variable_or_place(tmp_path, monkeypatch):
     """--config comes before GOLDWASH_CONFIG, which comes before goldwash.toml in the working directory."""
     monkeypatch.chdir(tmp_path)
