@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from proxy.exchange import Captured
+from proxy.exchange import Captured, Reading
 from proxy.providers import (
+    aleph_alpha,
     anthropic,
     anthropic_completions,
     bedrock,
@@ -18,6 +19,7 @@ from proxy.providers import (
     gemini,
     gemini_embeddings,
     gemini_interactions,
+    gemini_live,
     generated_text,
     mistral,
     ollama,
@@ -31,6 +33,7 @@ from proxy.providers import (
     openai_realtime,
     openai_responses,
     replicate,
+    sagemaker,
     silent,
     watsonx,
 )
@@ -56,6 +59,8 @@ SHELF: tuple[Dialect, ...] = (
     Dialect(silent.AnthropicCountTokens, r"/messages/count_tokens$|/publishers/anthropic/models/count-tokens:rawPredict$"),
     Dialect(silent.AnthropicBatches, r"/v1/messages/batches(?:/|$)"),
     Dialect(anthropic.Messages, r"/v1/messages$|/publishers/anthropic/models/[^/]+:(?:streamRawPredict|rawPredict)$"),
+    Dialect(mistral.OcrReader, r"/publishers/mistralai/models/mistral-ocr[^/]*:rawPredict$"),
+    Dialect(openai_chat.ChatReader, r"/(?:publishers/[^/]+/models|endpoints)/[^/]+:(?:streamRawPredict|rawPredict)$"),
     Dialect(anthropic_completions.Completions, r"/v1/complete$"),
     Dialect(silent.AnthropicOther, r"/v1/(?:files|skills|models|organizations)(?:/|$)", r"anthropic"),
     Dialect(gemini.GenerateContent, r":(?:generateContent|streamGenerateContent)$"),
@@ -84,19 +89,19 @@ SHELF: tuple[Dialect, ...] = (
     Dialect(silent.OllamaOther, r"/api/(?:show|tags|ps|version|pull|push|create|copy|delete|blobs)(?:/|$)", r"ollama"),
     Dialect(watsonx.Generation, r"^/ml/v1[^/]*/(?:deployments/[^/]+/)?(?:text/generation(?:_stream)?|generation/text(?:_stream)?)$"),
     Dialect(watsonx.Embeddings, r"^/ml/v1[^/]*/(?:deployments/[^/]+/)?text/(?:embeddings|rerank)$"),
-    Dialect(openai_chat.ChatReader, r"^/ml/v1[^/]*/(?:deployments/[^/]+/)?text/chat(?:_stream)?$"),
+    Dialect(watsonx.Chat, r"^/ml/v1[^/]*/(?:deployments/[^/]+/)?text/chat(?:_stream)?$"),
     Dialect(silent.WatsonxOther, r"^/ml/v"),
     Dialect(replicate.Predictions, r"/predictions(?:/[^/]+)?$"),
     Dialect(silent.ReplicateOther, r"^/v1/", r"replicate"),
-    Dialect(generated_text.SageMaker, r"^/endpoints/[^/]+/invocations(?:-response-stream)?$"),
-    Dialect(generated_text.AlephAlpha, r"^/complete$"),
+    Dialect(sagemaker.SageMaker, r"^/endpoints/[^/]+/invocations(?:-response-stream)?$"),
+    Dialect(aleph_alpha.AlephAlpha, r"^/complete$"),
     Dialect(generated_text.GeneratedText, r"^/(?:hf-inference/)?(?:models|pipeline)/(?!.*/v1/)", r".*hugging.?face.*|hf"),
     Dialect(generated_text.GeneratedText, r"^/generate(?:_stream)?$"),
     Dialect(openai_chat.ChatReader, r"/(?:chat|fim|agents)/completions$"),
     Dialect(openai_completions.CompletionsReader, r"/completions$"),
     Dialect(openai_responses.InputTokensReader, r"/responses/input_tokens$"),
     Dialect(openai_responses.ResponsesReader, r"/responses(?:/[^/]+(?:/cancel)?)?$"),
-    Dialect(openai_embeddings.EmbeddingsReader, r"/embeddings$"),
+    Dialect(openai_embeddings.EmbeddingsReader, r"/(?:multimodal|contextualized)?embeddings$"),
     Dialect(openai_images.ImagesReader, r"/images/(?:generations|edits|variations)$"),
     Dialect(openai_audio.TranscriptionReader, r"/audio/(?:transcriptions|translations)$"),
     Dialect(openai_audio.SpeechReader, r"/audio/speech$"),
@@ -111,48 +116,62 @@ SHELF: tuple[Dialect, ...] = (
     ),
 )
 
-# WebSocket sessions. Their readers are fed each message with its direction, 'client' or 'upstream', as its name.
-SESSIONS: tuple[Dialect, ...] = (
-    Dialect(openai_realtime.RealtimeReader, r"/realtime(?:/|$)|/responses$"),
+
+class SessionReader(Protocol):
+    """The reader of a WebSocket session: fed each message (text, or bytes) with its direction, 'client' or 'upstream'; never raises."""
+
+    def __init__(self, captured: Captured) -> None: ...
+
+    def feed(self, direction: str, message: bytes | str) -> None:
+        """Take the next message."""
+
+    def result(self) -> Reading:
+        """Tell what has been understood so far."""
+
+
+class Session(NamedTuple):
+    """A line of the shelf of WebSocket sessions: found by its path, else by the keys or the `type` of a message among the first."""
+
+    reader: type[SessionReader]
+    path: str
+    looks: str  # a regular expression for a message's beginning
+
+
+SESSIONS: tuple[Session, ...] = (
+    Session(gemini_live.LiveReader, gemini_live.PATH, r'\s*\{\s*"setup(?:Complete)?"'),
+    Session(openai_realtime.RealtimeReader, r"/realtime(?:/|$)|/responses$", r'.{0,200}"type"\s*:\s*"(?:transcription_)?(?:session|response|conversation)\.'),
 )
 
 
 def find_reader(captured: Captured) -> type[Reader] | None:
     """Give the reader whose path fits, asking the dialect hint first and then the upstream's name; None: look at the bytes."""
-    return _by_path(SHELF, captured.path, captured.dialect_hint or "", captured.upstream)
+    return _by_path(captured.path, captured.dialect_hint or "", captured.upstream)
 
 
 def recognise_reader(document: Any) -> type[Reader] | None:
     """Give the reader that knows a document or a stream's event by its looks; None: nobody does."""
-    return _by_looks(SHELF, document)
-
-
-def find_session_reader(captured: Captured) -> type[Reader] | None:
-    """The same as `find_reader` for a WebSocket session."""
-    return _by_path(SESSIONS, captured.path, captured.dialect_hint or "", captured.upstream)
-
-
-def recognise_session_reader(document: Any) -> type[Reader] | None:
-    """The same as `recognise_reader` for a message of a WebSocket session."""
-    return _by_looks(SESSIONS, document)
-
-
-@lru_cache(maxsize=4096)
-def _by_path(shelf: tuple[Dialect, ...], path: str, hint: str, upstream: str) -> type[Reader] | None:
-    for reader, fits, names in _compiled(shelf):
-        if fits.search(path) and (names is None or names.fullmatch(hint) or names.fullmatch(upstream)):
-            return reader
-    return None
-
-
-@lru_cache(maxsize=8)
-def _compiled(shelf: tuple[Dialect, ...]) -> tuple[tuple[type[Reader], re.Pattern[str], re.Pattern[str] | None], ...]:
-    return tuple((line.reader, re.compile(line.path), re.compile(line.upstream) if line.upstream else None) for line in shelf)
-
-
-def _by_looks(shelf: tuple[Dialect, ...], document: Any) -> type[Reader] | None:
-    for line in shelf:
+    for line in SHELF:
         recognises = getattr(line.reader, "recognises", None)
         if recognises is not None and recognises(document):
             return line.reader
+    return None
+
+
+def find_session_reader(captured: Captured, start: str) -> type[SessionReader] | None:
+    """Give the reader of a WebSocket session by its path, or by `start`, the beginning of one of its first messages."""
+    for by_path in (True, False):
+        for line in SESSIONS:
+            if re.search(line.path, captured.path) if by_path else re.match(line.looks, start, re.DOTALL):
+                return line.reader
+    return None
+
+
+_COMPILED = tuple((line.reader, re.compile(line.path), re.compile(line.upstream) if line.upstream else None) for line in SHELF)
+
+
+@lru_cache(maxsize=4096)
+def _by_path(path: str, hint: str, upstream: str) -> type[Reader] | None:
+    for reader, fits, names in _COMPILED:
+        if fits.search(path) and (names is None or names.fullmatch(hint) or names.fullmatch(upstream)):
+            return reader
     return None

@@ -15,6 +15,7 @@ from proxy.providers.base import BaseReader
 from proxy.providers.errors import find_error
 from proxy.providers.fields import count, items, mapping, text, total, word
 from proxy.providers.paths import path_model
+from proxy.providers.quantities import money
 from proxy.streams.json_value import json_text
 
 _ENDLESS = 1_000_000  # block indices beyond this are nonsense
@@ -102,6 +103,7 @@ class Messages(BaseReader):
             output_text=_joined(blocks, "text"),
             reasoning_text=_joined(blocks, "thinking"),
             refusal=word(mapping(self._stop.get("stop_details")).get("explanation")) if stop == "refusal" else None,
+            reported_cost_usd=money(self._usage.get("cost")),  # gateways that speak this dialect add it
             error_type=error_type,
             error_message=error_message,
             terminal=(self._ended and self._error is None) if self.is_stream else None,

@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from proxy.exchange import Captured, Reading, ToolCall, Usage
+from proxy.providers.amazon_errors import document_error, frame_error
 from proxy.providers.base import BaseReader
-from proxy.providers.errors import find_error
-from proxy.providers.fields import count, items, mapping, text, total, word
+from proxy.providers.errors import ReadError
+from proxy.providers.fields import count, items, mapping, total, word
 from proxy.providers.paths import path_model
 from proxy.streams.json_value import json_text
 
@@ -50,7 +51,7 @@ class Converse(BaseReader):
         self._usage: dict[str, Any] = {}
         self._tier: str | None = None
         self._model: str | None = None
-        self._error: tuple[str | None, str | None] | None = None
+        self._error: ReadError | None = None
 
     def feed(self, name: str | None, data: Any) -> None:
         """Take the document, or an event: named by its frame, or by its only key where a chunk carries it."""
@@ -63,10 +64,10 @@ class Converse(BaseReader):
             self._stop = word(event.get("stopReason")) or self._stop
         elif name == "metadata":
             self._close(event)
-        elif name and name.endswith("Exception"):
-            self._error = self._error or (name, text(event.get("message")))
         elif name in (None, "chunk"):
             self._document(event)
+        else:
+            self._error = self._error or frame_error(name, data)
 
     def result(self) -> Reading:
         """Tell what has been understood so far."""
@@ -91,7 +92,7 @@ class Converse(BaseReader):
         )
 
     def _document(self, document: dict[str, Any]) -> None:
-        self._error = self._error or find_error(document)
+        self._error = self._error or document_error(self.captured, document)
         for key in ("messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata"):
             if isinstance(document.get(key), dict):
                 self.feed(key, document[key])

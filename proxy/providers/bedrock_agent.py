@@ -11,8 +11,9 @@ from base64 import b64decode
 from typing import Any, ClassVar
 
 from proxy.exchange import Captured, Reading, ToolCall
+from proxy.providers.amazon_errors import document_error, frame_error
 from proxy.providers.base import BaseReader
-from proxy.providers.errors import find_error
+from proxy.providers.errors import ReadError
 from proxy.providers.fields import items, mapping, text, word
 from proxy.streams.json_value import json_text
 
@@ -28,21 +29,19 @@ class Agent(BaseReader):
         self._pieces: list[str] = []
         self._calls: list[ToolCall] = []
         self._blocked: str | None = None
-        self._error: tuple[str | None, str | None] | None = None
+        self._error: ReadError | None = None
 
     def feed(self, name: str | None, data: Any) -> None:
         """Take a frame by its event type, or the document."""
         event = mapping(data)
-        if name is not None and name.endswith("Exception"):
-            self._error = self._error or (name, text(event.get("message")))
-        elif name == "chunk":
+        self._error = self._error or (document_error(self.captured, data) if name is None else frame_error(name, data))
+        if name == "chunk":
             self._pieces.append(_decoded(event.get("bytes")))
         elif name == "returnControl":
             self._take_control(event)
         elif name == "output" or (name is None and self.captured.path.endswith("/retrieveAndGenerate")):
             output = mapping(event.get("output")) or event
             self._pieces.append(text(output.get("text")) or "")
-            self._error = self._error or find_error(data)
         elif name == "guardrail" or event.get("guardrailAction") == "INTERVENED":
             self._blocked = word(event.get("action")) or word(event.get("guardrailAction"))
 

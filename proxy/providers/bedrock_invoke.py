@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from proxy.exchange import Captured, Reading, Usage
+from proxy.providers.amazon_errors import document_error, frame_error
 from proxy.providers.anthropic import Messages
 from proxy.providers.anthropic_completions import Completions
 from proxy.providers.base import BaseReader
@@ -20,6 +21,7 @@ from proxy.providers.bedrock import Converse
 from proxy.providers.bedrock_texts import Texts
 from proxy.providers.cohere import ChatV1
 from proxy.providers.cohere_units import Generate
+from proxy.providers.errors import ReadError
 from proxy.providers.fields import count, items, mapping, text, total
 from proxy.providers.openai_chat import ChatReader
 from proxy.providers.openai_completions import CompletionsReader
@@ -42,13 +44,15 @@ class Invoke(BaseReader):
         self._request_value = request
         self._inner: BaseReader | None = None
         self._metrics: dict[str, Any] = {}
-        self._error: tuple[str | None, str | None] | None = None
+        self._error: ReadError | None = None
 
     def feed(self, name: str | None, data: Any) -> None:
         """Take the document, or a frame: a chunk, or an exception named by its frame."""
-        if name is not None and name.endswith("Exception"):
-            self._error = self._error or (name, text(mapping(data).get("message")))
+        if name not in (None, "chunk"):
+            self._error = self._error or frame_error(name, data)
             return
+        if name is None:
+            self._error = self._error or document_error(self.captured, data)
         chunk = _unwrapped(data) if name == "chunk" else data
         if not isinstance(chunk, dict):
             return

@@ -140,7 +140,8 @@ class ChatV2(BaseReader):
             return
         self._answer = answer
         message = mapping(answer["message"])
-        for part in items(message.get("content")):
+        content = message.get("content")
+        for part in [{"text": content}] if isinstance(content, str) else items(content):
             self._content(part)
         for place, call in enumerate(items(message.get("tool_calls"))):
             self._call(place, mapping(call))

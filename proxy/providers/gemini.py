@@ -95,7 +95,7 @@ class GenerateContent(BaseReader):
             candidate = mapping(entry)
             index = candidate.get("index")
             index = index if isinstance(index, int) else place
-            self._finish[index] = word(candidate.get("finishReason")) or self._finish.get(index)
+            self._finish[index] = _reason(candidate.get("finishReason")) or self._finish.get(index)
             if index == next(iter(self._finish)):
                 for part in items(mapping(candidate.get("content")).get("parts")):
                     self._part(mapping(part))
@@ -119,6 +119,11 @@ class GenerateContent(BaseReader):
             if isinstance(arguments, dict):
                 apply_piece(arguments, mapping(piece))
         self._open_call = call.get("willContinue") is True
+
+
+def _reason(value: Any) -> str | None:
+    """A finish reason in Google's word or number; its zero value says nothing yet."""
+    return word(value) if value not in (0, "FINISH_REASON_UNSPECIFIED") else None
 
 
 def _tool_call(call: dict[str, Any]) -> ToolCall:

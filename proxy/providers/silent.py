@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from proxy.exchange import Captured, Reading
+from proxy.providers.amazon_errors import document_error
 from proxy.providers.base import BaseReader
 from proxy.providers.errors import find_error
 from proxy.providers.fields import word
@@ -77,14 +78,22 @@ class GoogleOther(Silent):
     dialect = "gemini.other"
 
 
-class BedrockCountTokens(Silent):
+class AmazonSilent(Silent):
+    """As Silent; Amazon tells an error's type in a header."""
+
+    def feed(self, name: str | None, data: Any) -> None:
+        """Take the document."""
+        self._error = self._error or document_error(self.captured, data)
+
+
+class BedrockCountTokens(AmazonSilent):
     """POST /model/{id}/count-tokens."""
 
     dialect = "bedrock.count-tokens"
     operation = "count_tokens"
 
 
-class BedrockOther(Silent):
+class BedrockOther(AmazonSilent):
     """Guardrails, retrieval from knowledge bases, async jobs and the control plane of Bedrock."""
 
     dialect = "bedrock.other"

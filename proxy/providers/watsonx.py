@@ -6,12 +6,14 @@ the largest count seen of each kind holds.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from proxy.exchange import Captured, Reading, Usage
 from proxy.providers.base import BaseReader
 from proxy.providers.errors import find_error
 from proxy.providers.fields import count, items, mapping, text, word
+from proxy.providers.openai_chat import ChatReader
 from proxy.streams.json_value import json_text
 
 _RUNNING = "not_finished"  # the stop reason of an event that is not the last
@@ -62,6 +64,27 @@ class Generation(BaseReader):
             error_message=error_message,
             terminal=(self._reason is not None and self._error is None) if self.is_stream else None,
         )
+
+
+class Chat(ChatReader):
+    """Reads /ml/…/text/chat and /ml/…/text/chat_stream: OpenAI's chat, with the model named `model_id`."""
+
+    dialect = "watsonx.chat"
+
+    def __init__(self, captured: Captured, request: Any) -> None:
+        super().__init__(captured, request)
+        self._model_id: str | None = None
+
+    def feed(self, name: str | None, data: Any) -> None:
+        """Take the document or an event."""
+        super().feed(name, data)
+        self._model_id = word(mapping(data).get("model_id")) or self._model_id
+
+    def result(self) -> Reading:
+        """Tell what has been understood so far."""
+        found = super().result()
+        asked = found.request_model or word(self.request.get("model_id"))
+        return replace(found, request_model=asked, response_model=found.response_model or self._model_id)
 
 
 class Embeddings(BaseReader):
