@@ -9,11 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 from proxy.exchange import Captured, Reading
-from proxy.providers import find_reader, find_session_reader, recognise_reader, recognise_session_reader
+from proxy.providers import SessionReader, find_reader, find_session_reader, recognise_reader
 from proxy.providers.base import BaseReader
 from proxy.providers.contract import Reader
 from proxy.providers.errors import describe_failure, find_error
 from proxy.providers.fields import mapping, text
+from proxy.storable import storable
 from proxy.streams.encoding import Decoder
 from proxy.streams.eventstream import EventStreamParser, looks_like_frame
 from proxy.streams.json_array import ArrayParser
@@ -35,26 +36,21 @@ def read(captured: Captured) -> Reading:
 
 def read_session(captured: Captured, messages: Iterable[tuple[str, bytes | str]]) -> Reading:
     """Understand one WebSocket session: its messages in order, each with its direction, 'client' or 'upstream'."""
-    found = find_session_reader(captured)
-    reader = found(captured, None) if found else None
-    waiting: list[tuple[str, Any]] = []
-    for direction, data in messages:
-        try:
-            value = parse_json(data)
-        except Unparsable:
-            continue  # sound and the like, sent as it is
+    reader: SessionReader | None = None
+    waiting: list[tuple[str, bytes | str]] = []
+    for direction, message in messages:
         if reader is None and len(waiting) < _TRIES:
-            waiting.append((direction, value))
-            found = recognise_session_reader(value)
-            if found is None:
-                continue
-            reader = found(captured, None)
-            for earlier in waiting[:-1]:
-                reader.feed(*earlier)
-        if reader is not None:
-            reader.feed(direction, value)
+            waiting.append((direction, message))
+            start = message[:400] if isinstance(message, str) else message[:400].decode("utf-8", "replace")
+            found = find_session_reader(captured, start)
+            if found is not None:
+                reader = found(captured)
+                for earlier in waiting:
+                    reader.feed(*earlier)
+        elif reader is not None:
+            reader.feed(direction, message)
     if reader is not None:
-        return reader.result()
+        return storable(reader.result())
     return Reading(is_stream=True, request_model=_request_model(captured, None))
 
 
@@ -254,7 +250,7 @@ class BodyReader:
             changes["unread"] = self._unread or "the response body was kept only in part"
         elif self._unread:
             changes["unread"] = self._unread
-        return replace(reading, **changes) if changes else reading
+        return storable(replace(reading, **changes) if changes else reading)
 
     def _generic(self) -> Reading:
         """What can be told of a dialect nobody knows."""
@@ -294,7 +290,7 @@ def _request_document(captured: Captured) -> Any:
         return None
 
 
-_FORM_MODEL = re.compile(rb'name="?model"?\r?\n(?:[^\r\n]+\r?\n)*\r?\n([^\r\n]{1,200})\r?\n')
+_FORM_MODEL = re.compile(rb'name="?model"?\r?\n(?:[^\r\n]{1,400}\r?\n){0,8}\r?\n([^\r\n]{1,200})\r?\n')
 _PATH_MODEL = re.compile(r"/(?:deployments|models|model|serving-endpoints)/([^/:?]+(?::\d+)?)")
 
 

@@ -139,7 +139,7 @@ class Session(NamedTuple):
 
 SESSIONS: tuple[Session, ...] = (
     Session(gemini_live.LiveReader, gemini_live.PATH, r'\s*\{\s*"setup(?:Complete)?"'),
-    Session(openai_realtime.RealtimeReader, r"/realtime(?:/|$)|/responses$", r'.{0,200}"type"\s*:\s*"(?:transcription_)?(?:session|response|conversation)\.'),
+    Session(openai_realtime.RealtimeReader, r"/realtime(?:/|$)|/responses$", r'.{0,200}"type"\s*:\s*"\w*(?:session|response)\.'),
 )
 
 

@@ -67,11 +67,12 @@ SENDS_DONE = frozenset(
 _METRICS = ("metrics", "timings")  # vLLM with --enable-per-request-metrics; llama.cpp
 
 
-def usage_of(raw: dict[str, Any]) -> Usage | None:
+def usage_of(raw: dict[str, Any], thoughts_apart: bool = False) -> Usage | None:
     """OpenAI's usage object (chat, responses, embeddings, images, audio, realtime), or a host's variant of it, in our words.
 
     None where it holds nothing that is counted. Reasoning is inside output_tokens for us: xAI's chat leaves it out of completion_tokens,
-    which shows where total_tokens = prompt + completion + reasoning.
+    which shows where total_tokens = prompt + completion + reasoning. `thoughts_apart` is for Gemini's OpenAI-compatible host, which tells
+    of its thoughts in total_tokens alone.
     """
     prompt, completion = count(raw.get("prompt_tokens")), count(raw.get("completion_tokens"))
     if prompt is None and (prompt := count(raw.get("input_tokens"))) is None and completion is None:
@@ -96,8 +97,10 @@ def usage_of(raw: dict[str, Any]) -> Usage | None:
     reasoning = count(of_output.get("reasoning_tokens"))
     if reasoning is None:
         reasoning = _first(raw, REASONING)
-    if reasoning and prompt is not None and completion is not None and count(raw.get("total_tokens")) == prompt + completion + reasoning:
-        completion += reasoning
+    if prompt is not None and completion is not None and (reasoning or thoughts_apart):
+        beyond = (count(raw.get("total_tokens")) or 0) - prompt - completion
+        if beyond > 0 and (beyond == reasoning or (thoughts_apart and reasoning is None)):
+            completion, reasoning = completion + beyond, beyond
 
     usage = Usage(
         input_tokens=prompt,

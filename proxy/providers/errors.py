@@ -9,7 +9,7 @@ from proxy.providers.fields import word
 from proxy.streams.json_value import json_text
 
 _LONGEST = 4000  # characters of a message that are kept: an HTML error page says nothing more in its rest
-_KINDS = ("type", "status", "code", "error_code", "__type", "name", "title")
+_KINDS = ("type", "code", "status", "error_type", "error_code", "__type", "name", "title")  # a word is preferred to a number
 _MESSAGES = ("message", "Message", "detail", "msg", "error", "reason", "description")
 
 
@@ -23,7 +23,8 @@ class ReadError(NamedTuple):
 def find_error(document: Any) -> ReadError | None:
     """Give the error that `document` reports under `error` or `errors`; None where it reports none.
 
-    Shapes: {"error": {"type", "code", "status", "message"}}, {"error": "text"}, {"type": "error", "error": {…}}, [{"error": …}].
+    Shapes: {"error": {"type", "code", "status", "message"}}, {"error": "text", "error_type": …}, {"type": "error", "error": {…}},
+    [{"error": …}], {"errors": [{"message"}]}, and vLLM's {"object": "error", "message", "type"}.
     """
     if isinstance(document, list) and document:
         document = document[0]
@@ -32,10 +33,14 @@ def find_error(document: Any) -> ReadError | None:
     error = document.get("error")
     if not error:
         errors = document.get("errors")
-        if not isinstance(errors, list) or not errors:
+        if isinstance(errors, list) and errors:
+            error = errors[0]
+        elif document.get("object") == "error":
+            error = document
+        else:
             return None
-        error = errors[0]
-    return describe_error(error)
+    kind, message = describe_error(error)
+    return ReadError(word(document.get("error_type")) or kind if kind == "error" else kind, message)
 
 
 def describe_error(error: Any) -> ReadError:
@@ -44,7 +49,9 @@ def describe_error(error: Any) -> ReadError:
         return ReadError("error", error.strip()[:_LONGEST])
     if not isinstance(error, dict):
         return ReadError("error", json_text(error)[:_LONGEST])
-    kind = next((found for key in _KINDS if (found := word(error.get(key)))), "error")
+    kinds = [error[key] for key in _KINDS if error.get(key) is not None]
+    words = [kind for kind in kinds if isinstance(kind, str) and kind] or [found for kind in kinds if (found := word(kind))]
+    kind = next((found for found in words if found != "error"), "error")
     inner = next((error[key] for key in _MESSAGES if error.get(key)), error)
     message = inner if isinstance(inner, str) else json_text(inner)
     return ReadError(kind[:200], message[:_LONGEST])

@@ -74,6 +74,8 @@ class ChatReader(BaseReader):
         if type(data) is not dict:
             if data == "[DONE]":
                 self._done = True
+            elif name == "error":
+                self._error = self._error or describe_error(data)
             elif not isinstance(data, str) or (self.captured.status or 0) >= 400:
                 self._error = self._error or read_error(self.captured, data)
             return
@@ -113,7 +115,7 @@ class ChatReader(BaseReader):
             request_model=text(self.request.get("model")),
             response_model=self._model,
             response_id=self._id,
-            usage=usage_of(self._usage) if self._usage else None,
+            usage=usage_of(self._usage, thoughts_apart="gemini" in (self._model or "")) if self._usage else None,
             service_tier_requested=word(self.request.get("service_tier")),
             service_tier=self._tier,
             finish_reasons=tuple([choice.finish for choice in choices if choice.finish is not None]),

@@ -1,7 +1,8 @@
 """OpenAI's images: generations, edits and variations, whole and streamed.
 
 Source: platform.openai.com/docs/api-reference/images, /images-streaming. GPT Image models report tokens by modality, DALL·E
-reports nothing: its usage is unknown. A streamed answer ends with `image_generation.completed` or `image_edit.completed`, which carries the usage.
+reports nothing: its usage is unknown. A streamed answer ends with `image_generation.completed` or
+`image_edit.completed`, which carries the usage.
 """
 
 from __future__ import annotations

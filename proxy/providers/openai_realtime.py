@@ -11,13 +11,12 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from proxy.exchange import Captured, Reading, ToolCall, Turn, Usage
-from proxy.providers.base import BaseReader
 from proxy.providers.compatible import usage_of
 from proxy.providers.errors import ReadError, describe_error
 from proxy.providers.fields import mapping, text, word
 from proxy.providers.openai_responses import Output
 from proxy.providers.turns import sum_usage
-from proxy.streams.json_value import json_text
+from proxy.streams.json_value import Unparsable, json_text, parse_json
 
 _LAST = frozenset({"response.done", "response.completed", "response.incomplete", "response.failed", "response.cancelled"})
 _TEXT = frozenset(
@@ -25,14 +24,12 @@ _TEXT = frozenset(
 )
 
 
-class RealtimeReader(BaseReader):
-    """Reads one session; `feed` takes each message with its direction ('client' or 'upstream') as its name."""
+class RealtimeReader:
+    """Reads one session."""
 
     dialect = "openai.realtime"
-    operation = "chat"
 
-    def __init__(self, captured: Captured, request: Any) -> None:
-        super().__init__(captured, request)
+    def __init__(self, captured: Captured) -> None:
         self._session: dict[str, Any] = {}
         self._asked: str | None = next(iter(parse_qs(captured.query).get("model", [])), None)
         self._transcriber: str | None = None
@@ -44,18 +41,18 @@ class RealtimeReader(BaseReader):
         self._open: dict[str, list[str]] = {}  # text so far of the responses that have not ended, by id
         self._error: ReadError | None = None
 
-    @staticmethod
-    def recognises(document: Any) -> bool:
-        """Whether a message is the first one of such a session."""
-        kind = mapping(document).get("type")
-        return isinstance(kind, str) and kind.startswith(("session.", "transcription_session.", "response.", "conversation."))
-
-    def feed(self, name: str | None, data: Any) -> None:
-        """Take one message."""
+    def feed(self, direction: str, message: bytes | str) -> None:
+        """Take one message, whose direction is 'client' or 'upstream'; what is no JSON tells nothing."""
+        try:
+            data = parse_json(message)
+        except Unparsable:
+            return
         if not isinstance(data, dict):
             return
         kind = data.get("type")
-        if name == "client":
+        if not isinstance(kind, str):
+            return
+        if direction == "client":
             self._sent(kind, data)
         elif kind in _LAST:
             self._ended(mapping(data.get("response")))
@@ -82,7 +79,7 @@ class RealtimeReader(BaseReader):
         kind, message = self._error or (None, None)
         return Reading(
             dialect=self.dialect,
-            operation=self.operation,
+            operation="chat",
             is_stream=True,
             request_model=self._asked,
             response_model=next((turn.response_model for turn in turns if turn.response_model), self._model()),

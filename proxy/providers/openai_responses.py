@@ -58,7 +58,9 @@ class ResponsesReader(BaseReader):
         if type(data) is not dict:
             if data == "[DONE]":  # some hosts send it after the last event
                 return
-            if not isinstance(data, str) or (self.captured.status or 0) >= 400:
+            if name == "error":
+                self._error = self._error or describe_error(data)
+            elif not isinstance(data, str) or (self.captured.status or 0) >= 400:
                 self._error = self._error or read_error(self.captured, data)
             return
         kind = data.get("type")

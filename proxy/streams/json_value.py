@@ -43,4 +43,8 @@ def json_text(value: Any) -> str:
     try:
         return orjson.dumps(value).decode()
     except (orjson.JSONEncodeError, RecursionError):
-        return json.dumps(value, ensure_ascii=True)
+        pass
+    try:
+        return json.dumps(value)
+    except RecursionError:
+        return "null"  # nested deeper than anything that means something

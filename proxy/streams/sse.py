@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-MAX_LINE = 64 * 1024 * 1024  # bytes; a body is capped before it comes here, this only guards a caller without a cap
+_BOM = b"\xef\xbb\xbf"
 
 
 class SseEvent(NamedTuple):
@@ -24,7 +24,7 @@ class SseParser:
     def __init__(self) -> None:
         self.last_event_id: str | None = None
         self.retry_ms: int | None = None
-        self._tail = b""  # bytes of the line that has not ended yet
+        self._tail: list[bytes] = []  # pieces of the line that has not ended yet
         self._after_cr = False  # the last line ended in CR: an LF that comes next belongs to it
         self._started = False  # the place of a BOM is past
         self._name: str | None = None
@@ -32,34 +32,33 @@ class SseParser:
 
     def feed(self, piece: bytes) -> list[SseEvent]:
         """Take the next bytes and give the events that are complete now."""
-        if not piece:
-            return []
-        buffer = self._tail + piece if self._tail else piece
         if not self._started:
-            if len(buffer) < 3 and b"\xef\xbb\xbf".startswith(buffer):
-                self._tail = buffer
+            piece = b"".join(self._tail) + piece
+            self._tail = []
+            if len(piece) < 3 and _BOM.startswith(piece):
+                self._tail.append(piece)
                 return []
             self._started = True
-            if buffer.startswith(b"\xef\xbb\xbf"):
-                buffer = buffer[3:]
-        if self._after_cr and buffer:
+            piece = piece.removeprefix(_BOM)
+        if self._after_cr and piece:
             self._after_cr = False
-            if buffer[0] == 10:
-                buffer = buffer[1:]
-        if b"\r" in buffer:
-            if buffer.endswith(b"\r"):
-                self._after_cr = True
-            buffer = buffer.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        lines = buffer.split(b"\n")
-        self._tail = lines.pop()
-        if len(self._tail) > MAX_LINE:
-            self._tail = b""
+            piece = piece.removeprefix(b"\n")
+        if b"\r" in piece:
+            self._after_cr = piece.endswith(b"\r")
+            piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        elif b"\n" not in piece:
+            self._tail.append(piece)
+            return []
+        if self._tail:
+            piece = b"".join(self._tail) + piece
+        lines = piece.split(b"\n")
+        self._tail = [lines.pop()]
         return self._take(lines)
 
     def finish(self) -> list[SseEvent]:
         """Give what stood unfinished when the bytes ended."""
-        lines = [self._tail, b""] if self._tail else [b""]
-        self._tail = b""
+        lines = [b"".join(self._tail), b""] if any(self._tail) else [b""]
+        self._tail = []
         return self._take(lines)
 
     def _take(self, lines: list[bytes]) -> list[SseEvent]:

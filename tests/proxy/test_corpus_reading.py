@@ -8,10 +8,12 @@ import gzip
 import json
 import os
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
 from proxy.exchange import Captured, Reading
 from proxy.reading import BodyReader, read
 
@@ -145,14 +147,11 @@ def test_readers_reach_the_bars_on_recorded_traffic(records: list[dict[str, Any]
             if not right:
                 group = f"{record['provider']} {record['api_kind']}"
                 misses[group].append(f"{record['id']} {name}: read {str(have)[:120]!r}, recorded {str(want)[:120]!r}")
-    print()
-    for name, (right, of) in tally.items():
-        print(f"{name:20} {right:5}/{of:<5} {right / max(of, 1):.4f}")
+    report = [f"{name:20} {right:5}/{of:<5} {right / max(of, 1):.4f}" for name, (right, of) in tally.items()]
     for group, lines in sorted(misses.items()):
-        print(f"{group}: {len(lines)}")
-        for line in lines[: int(os.environ.get("GOLDWASH_TEST_MISSES", "3"))]:
-            print("   ", line)
-    print(f"{whole} of {len(records)} records right in every point")
+        report += [f"{group}: {len(lines)}", *("    " + line for line in lines[: int(os.environ.get("GOLDWASH_TEST_MISSES", "3"))])]
+    report.append(f"{whole} of {len(records)} records right in every point")
+    sys.stdout.write("\n" + "\n".join(report) + "\n")  # shown by pytest -s, and where the test fails
     short = [f"{name} {right}/{of}" for name, (right, of) in tally.items() if of and right / of < BARS[name]]
     assert not short
     assert whole >= RIGHT_RECORDS * len(records)
