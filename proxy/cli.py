@@ -136,7 +136,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     Exit codes: 2 for bad input or configuration (click's and ours), 130 for Ctrl-C, else what the error names, else 1.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    arguments = [argument for argument in given if argument != "--debug"]  # taken anywhere, not only before the command
     try:
         code = goldwash.main(arguments, prog_name="goldwash", standalone_mode=False)
     except click.ClickException as error:
@@ -144,11 +145,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except BrokenPipeError:  # `goldwash sql … | head`: the reader has had enough
-        sys.stderr.close()
-        sys.exit(0)
     except Exception as error:
-        if "--debug" in arguments:
+        if "--debug" in given:
             traceback.print_exc()
         text = str(error) or type(error).__name__
         click.echo(f"goldwash: {text}", err=True)
