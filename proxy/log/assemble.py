@@ -22,6 +22,7 @@ from proxy.spool.frames import (
     Part,
 )
 
+SWITCHED = 101  # any other answer to an upgrade is a plain HTTP answer
 _NO_FACTS = ("",) * FACTS
 
 
@@ -74,6 +75,7 @@ def assemble(exchange_id: bytes, frames: Sequence[Frame], host: str, worker: str
         response_truncated=bool(flags & RESPONSE_TRUNCATED),
         accepted_at_ns=accepted.accepted_at_ns if accepted else int.from_bytes(exchange_id[:6], "big") * 1_000_000,
     )
+    websocket = bool(flags & WEBSOCKET) and captured.status == SWITCHED
     if finished is None:
         request_bytes, response_bytes = len(request_body), len(response_body)
         request_hash = response_hash = None
@@ -99,8 +101,8 @@ def assemble(exchange_id: bytes, frames: Sequence[Frame], host: str, worker: str
         error_message=finished.error_message if finished else None,
         request_omitted=bool(flags & OMIT_REQUEST),
         response_omitted=bool(flags & OMIT_RESPONSE),
-        websocket=bool(flags & WEBSOCKET),
-        pieces=tuple((frame.direction, frame.data) for frame in frames if isinstance(frame, Part)) if flags & WEBSOCKET else (),
+        websocket=websocket,
+        pieces=tuple((frame.direction, frame.after_ns, frame.data) for frame in frames if isinstance(frame, Part)) if websocket else (),
     )
 
 

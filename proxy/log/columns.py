@@ -94,7 +94,7 @@ def insert(table: str, columns: Sequence[Column], source: str) -> str:
     """The statement that appends the Arrow table registered as `source`."""
     names = ", ".join(f'"{column.name}"' for column in columns)
     values = ", ".join(f'TRY_CAST("{column.name}" AS {column.cast})' if column.cast else f'"{column.name}"' for column in columns)
-    return f"INSERT INTO {table} ({names}) SELECT {values} FROM {source}"
+    return f"INSERT INTO {table} ({names}) SELECT {values} FROM {source}"  # noqa: S608  names of our own
 
 
 def money(value: Decimal | None) -> Decimal | None:
@@ -113,7 +113,7 @@ def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
 
 
 def _text(value: Any) -> str:
-    """Lone surrogates come from header bytes that are no UTF-8 and from JSON's \\ud800: they become the replacement character."""
+    """Lone surrogates come from header bytes that are no UTF-8, and from JSON: they become the replacement character."""
     return str(value).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 

@@ -6,11 +6,12 @@ was not committed, and what was committed is not taken again.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -24,7 +25,9 @@ from proxy.log import records
 from proxy.log.attach import Log
 from proxy.log.columns import BODIES, EXCHANGES, TURNS, Column, batch, insert
 from proxy.log.intake import Budget, Intake, Loss, Position, Taken
-from proxy.log.rows import Exchange, Price, Scrub, body_row, ending, exchange_row, turn_rows
+from proxy.log.rows import Exchange, Price, Scrub, body_row, ending, exchange_row, texts, turn_rows
+from proxy.log.sessions import session
+from proxy.reading import read_session
 from proxy.spool.frames import FrameError
 from proxy.spool.reader import Run, runs
 
@@ -34,6 +37,10 @@ HOLD: Final = 4  # segments that one open exchange may hold back before its fram
 
 _ENDINGS: Final = tuple(ending.value for ending in Ending)
 EPOCH: Final = date(1970, 1, 1)
+_COUNTS: Final = ("accepted", *_ENDINGS, "shed")
+_SUMS: Final = ", ".join(f"{name} = {name} + ?" for name in _COUNTS)
+_ADD: Final = f"UPDATE ledger SET {_SUMS} WHERE day = ? AND host = ? AND worker = ? AND run = ?"  # noqa: S608  names of our own
+_BEGIN: Final = f"INSERT INTO ledger (day, host, worker, run, {', '.join(_COUNTS)}) VALUES (?, ?, ?, ?{', ?' * len(_COUNTS)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +104,14 @@ class Loader:
         read: Callable[[Captured], Reading],
         price: Callable[[Reading, str, str, datetime], Price],
         scrub: Scrub | None = None,
-        read_session: Callable[[Exchange], tuple[Reading, str]] | None = None,
+        read_session: Callable[[Captured, Iterable[tuple[str, bytes | str]]], Reading] = read_session,
         rows: int = ROWS,
         size: int = BYTES,
         hold: int = HOLD,
     ) -> None:
-        """read, price: what an exchange meant and cost; neither may touch the log. scrub: takes secrets out of the stored copy.
+        """read, read_session, price: what an exchange meant and cost; none may touch the log.
 
-        read_session: reads a WebSocket session, giving its reading and its messages as JSON lines.
+        scrub: takes secrets out of the stored copy.
         rows, size, hold: bounds of a round in rows and in bytes of bodies, and of segments held back by open exchanges.
         """
         self.spool_dir = spool_dir
@@ -216,8 +223,10 @@ class Loader:
             price: Price = self._price(reading, captured.upstream, captured.upstream_url, datetime.fromtimestamp(at_ns / 1e9, UTC))
         except Exception as error:  # a fault in pricing must cost one price, not the row
             price = Unpriced(f"pricing failed: {type(error).__name__}: {error}")
-        round_.exchanges.append(exchange_row(exchange, reading, price, self._scrub))
-        body = body_row(exchange, self._scrub, messages)
+        stored = texts(exchange, reading, self._scrub)
+        round_.exchanges.append(exchange_row(exchange, reading, price, self._scrub, stored))
+        # What a reader joined from many events may hold a secret that no pattern finds in the events themselves.
+        body = body_row(exchange, self._scrub, withhold=stored.scrubbed and bool(reading.is_stream), messages=messages)
         if body:
             round_.bodies.append(body)
         if reading.turns:
@@ -229,9 +238,11 @@ class Loader:
 
     def _reading(self, exchange: Exchange) -> tuple[Reading, str | None]:
         try:
-            if exchange.websocket and self._read_session is not None:
-                return self._read_session(exchange)
-            return self._read(exchange.captured), None
+            if not exchange.websocket:
+                return self._read(exchange.captured), None
+            said = session(exchange)
+            reading = self._read_session(exchange.captured, said.messages)
+            return replace(reading, unread=reading.unread or said.broken), said.lines
         except Exception as error:  # a fault in a reader must cost one reading, not the row
             return Reading(unread=f"reading failed: {type(error).__name__}: {error}"), None
 
@@ -257,10 +268,8 @@ class Loader:
                 db.execute("INSERT INTO spool_position VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", _stored(position, now))
             db.execute("COMMIT")
         except BaseException:
-            try:
+            with contextlib.suppress(duckdb.Error):  # a commit that failed has rolled back
                 db.execute("ROLLBACK")
-            except duckdb.Error:  # a commit that failed has rolled back
-                pass
             raise
 
     def _insert(self, table: str, columns: tuple[Column, ...], rows: list[tuple[Any, ...]]) -> None:
@@ -273,15 +282,11 @@ class Loader:
                 self._db.unregister("arriving")
 
     def _count(self, day: date, host: str, worker: str, run: str, counts: Counter[str]) -> None:
-        names = ("accepted", *_ENDINGS, "shed")
-        values = [counts[name] for name in names]
+        values = [counts[name] for name in _COUNTS]
         key = [day, host, worker, run]
-        sums = ", ".join(f"{name} = {name} + ?" for name in names)
-        changed = self._db.execute(
-            f"UPDATE ledger SET {sums} WHERE day = ? AND host = ? AND worker = ? AND run = ?", [*values, *key]
-        ).fetchone()
+        changed = self._db.execute(_ADD, [*values, *key]).fetchone()
         if not changed or not changed[0]:
-            self._db.execute(f"INSERT INTO ledger (day, host, worker, run, {', '.join(names)}) VALUES (?, ?, ?, ?{', ?' * len(names)})", [*key, *values])
+            self._db.execute(_BEGIN, [*key, *values])
 
     def _settle(self, round_: _Round) -> None:
         for position in round_.positions:

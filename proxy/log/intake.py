@@ -10,11 +10,10 @@ does not hold them all, its frames are carried over into a file of their own whe
 from __future__ import annotations
 
 import shutil
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from proxy.log.assemble import assemble
 from proxy.log.rows import Exchange
@@ -239,7 +238,7 @@ class Intake:
         return None
 
     def _adopt_carry(self, first: int, taken: Taken) -> None:
-        """A log that knows nothing of this run, which has been loaded once (the log was lost): the newest carry file holds what was open."""
+        """The log was lost, and knows nothing of a run that was loaded in part: its newest carry file holds what was open."""
         carried = sorted(int(path.stem[6:]) for path in self.run.path.glob("carry-*.seg") if path.stem[6:].isdigit())
         if carried and carried[-1] < first:
             self.carry = carried[-1]
@@ -359,7 +358,7 @@ class Intake:
         for places in self.open.values():
             frames += [(seq, self._files[number].payload(at, size)) for number, at, size, seq in places if number <= upto]
         frames.sort(key=lambda frame: frame[0])
-        header: dict[str, Any] = {"run": self.run.name, "host": self.host, "worker": self.worker, "segment": upto, "created_ns": time.time_ns()}
+        header: dict[str, object] = {"run": self.run.name, "host": self.host, "worker": self.worker, "segment": upto}
         old = carry_path(self.run.path, self.carry) if self.carry else None
         path = write_carry(self.run.path, upto, header, frames)
         self._close(CARRY)

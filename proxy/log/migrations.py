@@ -101,7 +101,9 @@ def _bookkeeping(db: Connection) -> None:
         CREATE TABLE ledger (
             day DATE, host VARCHAR, worker VARCHAR, run VARCHAR, accepted UBIGINT, complete UBIGINT, partial UBIGINT,
             client_gone UBIGINT, upstream_error UBIGINT, lost UBIGINT, shed UBIGINT)""")
-    db.execute("CREATE TABLE shed (shed_at TIMESTAMPTZ, host VARCHAR, worker VARCHAR, run VARCHAR, exchanges UBIGINT, bytes UBIGINT, reason VARCHAR)")
+    db.execute("""
+        CREATE TABLE shed (
+            shed_at TIMESTAMPTZ, host VARCHAR, worker VARCHAR, run VARCHAR, exchanges UBIGINT, bytes UBIGINT, reason VARCHAR)""")
     db.execute("""
         CREATE TABLE losses (
             found_at TIMESTAMPTZ, host VARCHAR, worker VARCHAR, run VARCHAR, segment UBIGINT, "offset" UBIGINT, frames UBIGINT,

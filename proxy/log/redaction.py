@@ -63,8 +63,7 @@ SECRETS: Final = tuple(
         r"(?i)\bbasic\s+([0-9A-Za-z+/]{16,}={0,2})",
         r"(?i)[?&](?:api[_-]?key|key|access_token|token|sig|signature|x-amz-signature|x-amz-security-token)=([^&\s\"'\\]{8,})",
         r"[a-z][a-z0-9+.-]{1,20}://[^/\s:@\"'\\]{1,64}:([^/\s@\"'\\]{3,128})@",  # a password in a URL
-        r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
-        r"(?:[\s\S]*?-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|(?:[0-9A-Za-z+/=]|\\[nr]|\s)+)",
+        r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?:[\s\S]*?-----END [A-Z0-9 ]*KEY(?: BLOCK)?-----|(?:[0-9A-Za-z+/=]|\\[nr]|\s)+)",
     )
 )
 
@@ -130,7 +129,7 @@ class Redactor:
         """
         unknown = set(policies) - set(POLICIES)
         if unknown:
-            raise ValueError(f"redaction policy {sorted(unknown)[0]!r} is not known: choose from {', '.join(POLICIES)}")
+            raise ValueError(f"redaction policy {min(unknown)!r} is not known: choose from {', '.join(POLICIES)}")
         chosen = [pattern for name in _ORDER if name in policies for pattern in POLICIES[name]]
         for kind, expression in (patterns or {}).items():
             if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", kind):

@@ -3,43 +3,55 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import sha256
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 
 from proxy.exchange import Captured, Ending, Reading, Usage
 from proxy.log.columns import money
-from proxy.log.metadata import Metadata, metadata
+from proxy.log.metadata import FIELDS, Metadata, metadata
 from proxy.streams.encoding import Decoder
 
 BASE64: Final = "base64"  # the body's bytes are no text
 OPAQUE: Final = "base64;encoded"  # nor could their content-encoding be undone: these are the bytes that passed
+
+MESSAGES: Final = "messages"  # of a WebSocket session: both sides' messages as JSON lines
+WITHHELD: Final = "withheld"  # a secret stands in it in pieces (cut up by a stream), so none of it is kept
 
 
 class Price(Protocol):
     """What pricing says of one exchange."""
 
     @property
-    def cost_usd(self) -> Decimal | None: ...
+    def cost_usd(self) -> Decimal | None:
+        """Dollars; None = not known."""
+
     @property
-    def source(self) -> str | None: ...
+    def source(self) -> str | None:
+        """Which price list."""
+
     @property
-    def version(self) -> str | None: ...
+    def version(self) -> str | None:
+        """Of the price list."""
+
     @property
-    def hash(self) -> str | None: ...
+    def hash(self) -> str | None:
+        """Of the prices that were used."""
+
     @property
     def unknown(self) -> str | None:
         """Why there is no cost, where there is none."""
-        ...
 
 
 class Scrub(Protocol):
     """Takes secrets out of the copy that is stored."""
 
-    def text(self, text: str) -> str: ...
+    def text(self, text: str) -> str:
+        """The same without secrets; the very same object where there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +76,34 @@ class Exchange:
     request_omitted: bool = False  # kept out of the spool at the client's wish
     response_omitted: bool = False
     websocket: bool = False
-    pieces: tuple[tuple[int, bytes], ...] = ()  # of a WebSocket session: direction and raw frames, in the order they passed
+    pieces: tuple[tuple[int, int, bytes], ...] = ()  # of a WebSocket session: direction, ns since accepted, raw frames; in order
 
 
-def exchange_row(exchange: Exchange, reading: Reading, price: Price, scrub: Scrub) -> tuple[Any, ...]:
+class Texts(NamedTuple):
+    """What was read as text, as it is stored."""
+
+    output_text: str | None
+    reasoning_text: str | None
+    refusal: str | None
+    error_message: str | None
+    tool_calls: str | None  # JSON
+    scrubbed: bool  # something was taken out
+
+
+def texts(exchange: Exchange, reading: Reading, scrub: Scrub) -> Texts:
+    """The texts of one exchange with the secrets out."""
+    found = (
+        reading.output_text,
+        reading.reasoning_text,
+        reading.refusal,
+        reading.error_message or exchange.error_message,
+        tool_calls_json(reading),
+    )
+    output, reasoning, refusal, error, tools = clean = [scrub.text(text) if text else text for text in found]
+    return Texts(output, reasoning, refusal, error, tools, any(one is not other for one, other in zip(clean, found, strict=True)))
+
+
+def exchange_row(exchange: Exchange, reading: Reading, price: Price, scrub: Scrub, stored: Texts) -> tuple[Any, ...]:
     """The row of `exchanges`, in the order of columns.EXCHANGES."""
     captured = exchange.captured
     said = metadata(captured.request_headers, exchange.url_metadata)
@@ -75,8 +111,6 @@ def exchange_row(exchange: Exchange, reading: Reading, price: Price, scrub: Scru
     accepted_us = captured.accepted_at_ns // 1000
     ended_ns = exchange.ended_after_ns
     first_ns = exchange.first_chunk_after_ns
-    clean = scrub.text
-    error_message = reading.error_message or exchange.error_message
     return (
         exchange.exchange_id,
         accepted_us,
@@ -105,11 +139,11 @@ def exchange_row(exchange: Exchange, reading: Reading, price: Price, scrub: Scru
         price.version,
         reading.service_tier,
         list(reading.finish_reasons) or None,
-        tool_calls_json(reading, scrub),
-        clean(reading.output_text) if reading.output_text else reading.output_text,
-        clean(reading.reasoning_text) if reading.reasoning_text else reading.reasoning_text,
+        stored.tool_calls,
+        stored.output_text,
+        stored.reasoning_text,
         reading.error_type or exchange.error_type,
-        clean(error_message) if error_message else None,
+        stored.error_message,
         None if ended_ns is None else ended_ns / 1e6,
         None if first_ns is None else first_ns / 1e6,
         len(reading.turns) if exchange.websocket else None,
@@ -143,7 +177,7 @@ def exchange_row(exchange: Exchange, reading: Reading, price: Price, scrub: Scru
         usage.pages,
         usage.images,
         usage.characters,
-        clean(reading.refusal) if reading.refusal else reading.refusal,
+        stored.refusal,
         reading.terminal,
         reading.metrics,
         reading.unread,
@@ -158,8 +192,11 @@ _NO_USAGE: Final = Usage()
 
 
 def _said(said: Metadata, scrub: Scrub) -> tuple[Any, ...]:
-    """feature … retry_of, in the table's order; a client's words can hold a secret as well as any."""
-    clean = scrub.text
+    """Columns `feature` to `retry_of`, in the table's order; a client's words can hold a secret as well as any."""
+    clean: Callable[[str], str] = scrub.text
+    words = "\n".join([*filter(None, (getattr(said, name) for name in FIELDS)), *said.properties, *said.properties.values()])
+    if clean(words) is words:
+        clean = str
     properties = [(clean(key), clean(value)) for key, value in said.properties.items()]
     if len({key for key, _ in properties}) < len(properties):
         properties = list(dict(properties).items())  # two names that differ in a secret alone
@@ -173,8 +210,8 @@ def _said(said: Metadata, scrub: Scrub) -> tuple[Any, ...]:
         properties,
         said.trace_id,
         said.span_id,
-        said.purpose or "app",
-        said.retry_of,
+        clean(said.purpose) if said.purpose else "app",
+        clean(said.retry_of) if said.retry_of else None,
     )
 
 
@@ -186,11 +223,11 @@ def ending(exchange: Exchange, reading: Reading) -> Ending:
     return exchange.ending
 
 
-def tool_calls_json(reading: Reading, scrub: Scrub) -> str | None:
+def tool_calls_json(reading: Reading) -> str | None:
     """`[{id, name, arguments}]`, arguments as the provider's text; None where there are none."""
     if not reading.tool_calls:
         return None
-    return scrub.text(_json([{"id": call.id, "name": call.name, "arguments": call.arguments} for call in reading.tool_calls]))
+    return _json([{"id": call.id, "name": call.name, "arguments": call.arguments} for call in reading.tool_calls])
 
 
 def headers_json(headers: tuple[tuple[str, str], ...], scrub: Scrub) -> str | None:
@@ -203,21 +240,21 @@ def headers_json(headers: tuple[tuple[str, str], ...], scrub: Scrub) -> str | No
     return scrub.text(_json(merged))
 
 
-def body_row(exchange: Exchange, scrub: Scrub, messages: str | None = None) -> tuple[Any, ...] | None:
+def body_row(exchange: Exchange, scrub: Scrub, *, withhold: bool = False, messages: str | None = None) -> tuple[Any, ...] | None:
     """The row of `bodies`, in the order of columns.BODIES; None where nothing is to be kept.
 
-    messages: of a WebSocket session, its messages as JSON lines, which stand in for both bodies' raw frames.
+    withhold: do not keep the answer (see WITHHELD). messages: of a WebSocket session, its messages as JSON lines, which stand in for
+    both bodies' raw frames.
     """
     captured = exchange.captured
     if exchange.websocket:
         if not messages:
             return None
-        request, request_coding = None, None
-        response, response_coding = scrub.text(messages), None
-    else:
-        request, request_coding = stored(captured.request_body, captured.request_headers, scrub)
-        response, response_coding = stored(captured.response_body, captured.response_headers, scrub)
-    if request is None and response is None:
+        kept, coding = (None, WITHHELD) if withhold else (scrub.text(messages), MESSAGES)
+        return exchange.exchange_id, captured.accepted_at_ns // 1000, None, kept, None, coding
+    request, request_coding = stored(captured.request_body, captured.request_headers, scrub)
+    response, response_coding = (None, WITHHELD) if withhold else stored(captured.response_body, captured.response_headers, scrub)
+    if request is None and response is None and not withhold:
         return None
     return exchange.exchange_id, captured.accepted_at_ns // 1000, request, response, request_coding, response_coding
 

@@ -41,7 +41,7 @@ class Held(SegmentReader):
         return size
 
     def resynchronise(self, above: int) -> int | None:
-        """Move to the next whole frame behind damage, one whose seq is `above` at least, and give the bytes skipped; None = there is none."""
+        """Move to the next whole frame whose seq is `above` at least, and give the bytes skipped; None = there is none."""
         start = self.offset
         words = memoryview(self._map[start : start + (self._size - start & -8)]).cast("Q")
         limit = above + _AHEAD
@@ -69,10 +69,9 @@ def write_carry(run: Path, upto: int, header: dict[str, object], frames: Iterabl
     path = carry_path(run, upto)
     partial = path.with_suffix(".new")
     text = json.dumps(header).encode()
-    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
         file.write((MAGIC + len(text).to_bytes(4, "little") + text).ljust(HEADER_SIZE, b"\0"))
-        for seq, payload in frames:
-            file.write((PREFIX.pack(len(payload), checksum(payload, seq), seq) + payload).ljust(span(len(payload)), b"\0"))
+        file.writelines(_framed(seq, payload) for seq, payload in frames)
         file.write(PREFIX.pack(SEALED, 0, 0))
         file.flush()
         os.fsync(file.fileno())
@@ -83,6 +82,10 @@ def write_carry(run: Path, upto: int, header: dict[str, object], frames: Iterabl
     finally:
         os.close(directory)
     return path
+
+
+def _framed(seq: int, payload: bytes) -> bytes:
+    return (PREFIX.pack(len(payload), checksum(payload, seq), seq) + payload).ljust(span(len(payload)), b"\0")
 
 
 def keep_aside(segment: Path) -> Path:

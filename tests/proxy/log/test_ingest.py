@@ -359,3 +359,17 @@ def test_a_run_being_born_is_left_alone(room):
     assert young.exists()
     room.loader.step(time.time_ns() + 120_000_000_000)
     assert not young.exists()
+
+
+def test_a_secret_cut_up_by_a_stream_is_not_kept(room):
+    """Where the joined text of a stream holds a secret, its events are not stored: no pattern would find the pieces."""
+
+    def read(captured: Captured) -> Reading:
+        return Reading(is_stream=True, terminal=True, output_text="the key is sk-proj-abcdefgh12345678")
+
+    loader = Loader(room.log, room.path / "spool", read, lambda *_: Price(), room.loader._scrub)
+    room.traffic().exchange(response=b'data: {"d":"the key is sk-pro"}\n\ndata: {"d":"j-abcdefgh12345678"}\n\n')
+    loader.step(time.time_ns())
+    loader.close()
+    assert room.one("SELECT output_text FROM exchanges") == "the key is [secret]"
+    assert room.sql("SELECT request_body, response_body, response_body_coding FROM bodies") == [('{"model":"m"}', None, "withheld")]
