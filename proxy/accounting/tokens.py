@@ -17,7 +17,7 @@ _OLD = re.compile(r"(?:gpt-4(?!o|\.\d|-5)|gpt-3\.?5|text-embedding-|davinci-002|
 
 @cache
 def _vocabulary(name: str) -> Any:
-    from rs_bpe import openai  # half a second of CPU and 60 MB, which a log with reported usage never needs
+    from rs_bpe import openai  # 96 MB for both vocabularies, which a log whose usage is always reported never needs
 
     return openai.cl100k_base() if name == "cl100k" else openai.o200k_base()
 
