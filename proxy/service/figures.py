@@ -1,0 +1,199 @@
+"""The figures of the log service: gathered from log, spool, loader and process, and written as Prometheus text.
+
+Unknown is left out, never 0: a metric that cannot be had is absent, and `absent()` can alert on it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from proxy.exchange import Ending
+from proxy.service.loading import Progress
+from proxy.service.readers import resident_bytes
+from proxy.spool import gauge
+from proxy.spool.reader import runs
+
+KEEP: Final = 10.0
+"""Seconds that counts over the whole log are kept: a scrape must not cost a scan each time."""
+
+STALE: Final = 5.0
+"""Seconds after which a gauge, written every second, says nothing any more."""
+
+_ENDINGS: Final = tuple(ending.value for ending in Ending)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One metric with its values: (labels, value); None = not known."""
+
+    name: str
+    kind: str  # counter | gauge
+    sentence: str
+    values: tuple[tuple[dict[str, str], float | int | None], ...]
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the log holds, as of `at` (monotonic seconds)."""
+
+    ledger: dict[str, int | None] = field(default_factory=dict)
+    exchanges: int | None = None
+    unpriced: int | None = None
+    no_usage: int | None = None
+    estimated: int | None = None
+    no_dialect: int | None = None
+    size: int | None = None  # bytes of the file
+    live: int | None = None  # bytes of it in use
+    at: float = float("-inf")
+
+
+class Census:
+    """Counts over the log, kept for KEEP seconds. refresh() from one thread at a time."""
+
+    def __init__(self, cursor: Callable[[], duckdb.DuckDBPyConnection], file: Path | None) -> None:
+        self._cursor, self._file = cursor, file
+        self.counts = Counts()
+
+    def refresh(self) -> Counts:
+        """The counts, counted again where they are old."""
+        if time.monotonic() - self.counts.at > KEEP:
+            cursor = self._cursor()
+            try:
+                self.counts = _count(cursor, self._file)
+            finally:
+                cursor.close()
+        return self.counts
+
+
+def _count(cursor: duckdb.DuckDBPyConnection, file: Path | None) -> Counts:
+    names = ("accepted", *_ENDINGS, "shed")
+    sums = ", ".join(f"CAST(sum({name}) AS BIGINT)" for name in names)
+    row = cursor.execute(f"SELECT {sums} FROM ledger").fetchone()  # noqa: S608  our own names
+    assert row is not None
+    counts = Counts(ledger={name: value or 0 for name, value in zip(names, row, strict=True)}, at=time.monotonic())
+    row = cursor.execute(
+        "SELECT count(*), count(*) FILTER (cost_usd IS NULL), count(*) FILTER (input_tokens IS NULL AND output_tokens IS NULL), "
+        "count(*) FILTER (usage_source = 'estimated'), count(*) FILTER (dialect IS NULL) FROM exchanges"
+    ).fetchone()
+    assert row is not None
+    counts.exchanges, counts.unpriced, counts.no_usage, counts.estimated, counts.no_dialect = row
+    if file is not None:
+        with contextlib.suppress(OSError):
+            counts.size = file.stat().st_size
+        block = cursor.execute(
+            "SELECT block_size * used_blocks FROM pragma_database_size() WHERE database_name = current_database()"
+        ).fetchone()
+        counts.live = int(block[0]) if block else None
+    return counts
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """What the living workers say of themselves."""
+
+    alive: int = 0
+    accepting: int = 0
+    active: int = 0  # exchanges under way
+    connections: int = 0  # of clients
+    refused: int = 0  # requests answered by us, without an upstream
+    spool_full: int = 0  # workers that cannot spool now
+
+
+def workers(spool: Path) -> Workers:
+    """As their gauges stand; a gauge older than STALE is a worker that hangs."""
+    found = [counts for run in runs(spool) if (counts := gauge.read(run.path)) and run.alive()]
+    fresh = [counts for counts in found if time.time() - counts.get("at", 0) < STALE]
+    return Workers(
+        alive=len(found),
+        accepting=sum(not counts.get("draining") for counts in fresh),
+        active=sum(counts.get("active") or 0 for counts in found),
+        connections=sum(counts.get("connections") or 0 for counts in found),
+        refused=sum(counts.get("refused") or 0 for counts in found),
+        spool_full=sum(bool(counts.get("spool_full_since")) for counts in found),
+    )
+
+
+def figures(counts: Counts, progress: Progress, spool: Path, seen: Workers, queries: dict[str, int]) -> list[Figure]:
+    """All metrics. queries: count of SQL queries by outcome."""
+    segments, size = spool_size(spool)
+    ledger = counts.ledger
+    return [
+        _one("goldwash_workers", "gauge", "Worker processes that live.", seen.alive),
+        _one("goldwash_workers_accepting", "gauge", "Workers that take new requests.", seen.accepting),
+        _one("goldwash_exchanges_active", "gauge", "Exchanges under way.", seen.active),
+        _one("goldwash_client_connections", "gauge", "Connections of clients.", seen.connections),
+        _one("goldwash_refused_requests", "gauge", "Requests that living workers answered themselves (404, 400, 401).", seen.refused),
+        _one("goldwash_spool_full_workers", "gauge", "Workers that have no room to spool.", seen.spool_full),
+        _one("goldwash_accepted_total", "counter", "Requests accepted, by the ledger of the log.", ledger.get("accepted")),
+        Figure(
+            "goldwash_exchanges_total",
+            "counter",
+            "Accepted requests by how they ended.",
+            tuple(({"ending": name}, ledger.get(name)) for name in _ENDINGS),
+        ),
+        _one("goldwash_shed_total", "counter", "Exchanges that passed and could not be spooled (counted as lost).", ledger.get("shed")),
+        _one("goldwash_open_exchanges", "gauge", "Exchanges accepted and not ended yet, as the loader sees them.", progress.open),
+        _one("goldwash_rows_written_total", "counter", "Rows of exchanges written since this process started.", progress.rows),
+        _one("goldwash_records_written_total", "counter", "Opinions and events written since this process started.", progress.records),
+        _one("goldwash_spool_losses_total", "counter", "Places in the spool with missing or damaged frames.", progress.losses),
+        _one("goldwash_log_lag_seconds", "gauge", "Age of the oldest that may not be in the log yet.", progress.lag(time.time())),
+        _one("goldwash_spool_bytes", "gauge", "Bytes allocated by segments that are not wholly loaded or still written.", size),
+        _one("goldwash_spool_segments", "gauge", "Segments on disk.", segments),
+        _one("goldwash_load_errors_total", "counter", "Rounds that the log refused; each is tried again.", progress.errors),
+        _one("goldwash_insert_stall_seconds", "gauge", "Longest round of the loader in the last ten minutes.", progress.stall),
+        _one("goldwash_exchanges_stored", "gauge", "Exchanges in the log.", counts.exchanges),
+        _one("goldwash_unknown_price_total", "gauge", "Exchanges in the log whose price is not known.", counts.unpriced),
+        _one("goldwash_unknown_usage_total", "gauge", "Exchanges in the log whose usage is not known.", counts.no_usage),
+        _one("goldwash_estimated_usage_total", "gauge", "Exchanges in the log whose usage is an estimate.", counts.estimated),
+        _one("goldwash_unknown_dialect_total", "gauge", "Exchanges in the log that no dialect read.", counts.no_dialect),
+        _one("goldwash_log_bytes", "gauge", "Size of the log file.", counts.size),
+        _one("goldwash_log_live_bytes", "gauge", "Bytes of the log file in use; the rest is reused first.", counts.live),
+        Figure(
+            "goldwash_queries_total", "counter", "SQL queries by outcome.", tuple(({"outcome": k}, v) for k, v in sorted(queries.items()))
+        ),
+        _one("goldwash_process_resident_bytes", "gauge", "Resident memory of the log service.", resident_bytes()),
+        _one("goldwash_process_open_fds", "gauge", "Open descriptors of the log service.", sum(1 for _ in Path("/proc/self/fd").iterdir())),
+    ]
+
+
+def _one(name: str, kind: str, sentence: str, value: float | None) -> Figure:
+    return Figure(name, kind, sentence, (({}, value),))
+
+
+def spool_size(spool: Path) -> tuple[int, int]:
+    """(segments, bytes allocated) under the spool directory."""
+    segments = size = 0
+    for run in runs(spool):
+        with contextlib.suppress(FileNotFoundError):  # a run that was loaded just now
+            for entry in os.scandir(run.path):
+                if entry.name.endswith(".seg"):
+                    with contextlib.suppress(FileNotFoundError):
+                        size += entry.stat().st_blocks * 512
+                        segments += 1
+    return segments, size
+
+
+def render(figures: Iterable[Figure]) -> str:
+    """Prometheus text, version 0.0.4."""
+    lines: list[str] = []
+    for figure in figures:
+        known = [(labels, value) for labels, value in figure.values if value is not None]
+        if known:
+            lines += [f"# HELP {figure.name} {figure.sentence}", f"# TYPE {figure.name} {figure.kind}"]
+            lines += [f"{figure.name}{_labels(labels)} {value:.17g}" for labels, value in known]
+    return "\n".join(lines) + "\n"
+
+
+def _labels(labels: dict[str, Any]) -> str:
+    if not labels:
+        return ""
+    escaped = {name: str(value).replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"') for name, value in labels.items()}
+    return "{" + ",".join(f'{name}="{value}"' for name, value in escaped.items()) + "}"

@@ -1,0 +1,174 @@
+"""Keeps the log at the heels of the spool: one thread that loads round after round, tries again for ever, and knows its lag."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import duckdb
+import structlog
+
+from proxy.log.ingest import Loaded
+
+SHORTEST: Final = 0.005
+LONGEST: Final = 0.2
+"""Seconds between two rounds: after a busy one as long as it took (half the time for readers), at rest the longest."""
+BACK_OFF: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Seconds before the log is tried again after it failed, by the number of failures."""
+STALL_WINDOW: Final = 600.0
+"""Seconds that the longest round is remembered."""
+TICK: Final = 600.0
+"""Seconds between two rounds of what the log needs now and then (retention)."""
+
+log = structlog.get_logger("loading")
+
+
+class Loader(Protocol):
+    """Moves what the spool holds into the log; proxy.log.ingest.Loader is one."""
+
+    def step(self, now_ns: int) -> Loaded:
+        """One round, in one transaction; what it raises has changed nothing."""
+
+    def close(self) -> None:
+        """Let go of the spool."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """What the loading thread has done since it started."""
+
+    rows: int = 0
+    records: int = 0
+    lost: int = 0
+    losses: int = 0
+    open: int = 0  # exchanges in flight
+    errors: int = 0
+    last_error: str | None = None  # None: the last round went well
+    loaded_until: float = 0.0  # Unix time: what was spooled before it is in the log
+    stall: float = 0.0  # seconds of the longest round in the last STALL_WINDOW
+    stall_at: float = 0.0
+
+    def lag(self, now: float) -> float:
+        """Seconds that the log is behind the spool at most."""
+        return max(0.0, now - self.loaded_until)
+
+
+class FlushFailed(Exception):
+    """The log could not take what is spooled."""
+
+
+class Loading:
+    """The thread. start() once, flush() from any thread, close() once.
+
+    relieve: called when the log has no memory left for a round, to stop readers. tick: called every TICK seconds, on this thread.
+    """
+
+    def __init__(self, loader: Loader, relieve: Callable[[], None] = lambda: None, tick: Callable[[], None] = lambda: None) -> None:
+        self.progress = Progress(loaded_until=time.time())
+        self._loader, self._relieve, self._tick = loader, relieve, tick
+        self._wake = threading.Condition()
+        self._waiters: list[Future[tuple[str, ...]]] = []
+        self._closing = False
+        self._last_tick = time.monotonic()
+        self._failed = 0  # rounds in a row
+        self._thread = threading.Thread(target=self._run, name="loading")
+
+    def start(self) -> None:
+        """Begin to load."""
+        self._thread.start()
+
+    def flush(self) -> Future[tuple[str, ...]]:
+        """Done when all that was spooled before this call is in the log; its result names runs that could not be read."""
+        future: Future[tuple[str, ...]] = Future()
+        with self._wake:
+            if self._closing:
+                future.set_exception(FlushFailed("the log service is stopping"))
+                return future
+            self._waiters.append(future)
+            self._wake.notify()
+        return future
+
+    def close(self, drain: float = 60.0) -> bool:
+        """Load what is spooled, for `drain` seconds at most, and end the thread; whether all was loaded."""
+        drained = True
+        try:
+            self.flush().result(drain)
+        except Exception as error:
+            drained = False
+            log.warning("not all of the spool is in the log; the next start loads the rest", reason=str(error) or "time is up")
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join()
+        self._loader.close()
+        return drained
+
+    def _run(self) -> None:
+        while not self._closing:
+            with self._wake:
+                waiters = list(self._waiters)
+            began = time.time()
+            try:
+                done = self._loader.step(time.time_ns())
+            except Exception as error:
+                self._wait(self._after_failure(error))
+                continue
+            self._after_round(done, began, waiters)
+            if time.monotonic() - self._last_tick > TICK:
+                self._run_tick()
+            if not done.more:
+                self._wait(min(max(done.seconds, SHORTEST), LONGEST) if done.frames else LONGEST)
+        for waiter in self._waiters:
+            waiter.set_exception(FlushFailed("the log service is stopping"))
+
+    def _wait(self, seconds: float) -> None:
+        with self._wake:
+            if not self._closing and not (self._waiters and not self._failed):
+                self._wake.wait(seconds)
+
+    def _after_round(self, done: Loaded, began: float, waiters: list[Future[tuple[str, ...]]]) -> None:
+        progress, now = self.progress, time.time()
+        if self._failed:
+            log.info("the log takes rows again", failures=self._failed)
+        self._failed, progress.last_error = 0, None
+        progress.rows += done.rows
+        progress.records += done.records
+        progress.lost += done.lost
+        progress.losses += done.losses
+        progress.open = done.open
+        if done.seconds >= progress.stall or now - progress.stall_at > STALL_WINDOW:
+            progress.stall, progress.stall_at = done.seconds, now
+        if done.losses:
+            log.warning("frames of the spool are missing or damaged; the losses table says which", places=done.losses)
+        for failure in done.failures:
+            log.warning("a run of the spool cannot be read; it is tried again", run=failure)
+        if done.more:
+            return
+        progress.loaded_until = began
+        with self._wake:
+            for waiter in waiters:
+                self._waiters.remove(waiter)
+        for waiter in waiters:
+            waiter.set_result(done.failures)
+
+    def _after_failure(self, error: Exception) -> float:
+        self._failed += 1
+        self.progress.errors += 1
+        self.progress.last_error = (str(error).splitlines() or [type(error).__name__])[0]
+        pause = BACK_OFF[min(self._failed, len(BACK_OFF)) - 1]
+        log.warning("the log did not take a round; the spool keeps it", error=self.progress.last_error, again_in_seconds=pause)
+        if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
+            self._relieve()
+        return pause
+
+    def _run_tick(self) -> None:
+        self._last_tick = time.monotonic()
+        try:
+            self._tick()
+        except Exception as error:  # retention that fails today is tried again; loading goes on
+            self.progress.errors += 1
+            log.warning("upkeep of the log failed", error=str(error))

@@ -1,0 +1,164 @@
+"""The process of the log service: opens the log, loads the spool, answers on the admin port, and drains when it is told to stop.
+
+Started by the supervisor as `python -m proxy.service --leash FD` with the settings as JSON on standard input. It ends on SIGTERM, or
+when the leash, a pipe that the supervisor holds, is let go. Workers come and go as they like: it sees them by their spool.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import os
+import re
+import resource
+import signal
+import socket
+import sys
+import time
+from typing import Final
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from config.settings import ConfigError, Settings
+from proxy import logs
+from proxy.log.attach import Log, LogError, LogLocked
+from proxy.log.quack import Quack
+from proxy.service import state
+from proxy.service.app import build_app
+from proxy.service.assembly import make_loader
+from proxy.service.loading import Loading
+from proxy.service.readers import QueryError, Readers
+from proxy.service.snapshots import sweep
+from proxy.spool.writer import Spool
+
+DRAIN: Final = 100.0
+"""Seconds to load what is spooled after SIGTERM; the supervisor kills after 120."""
+ORPHAN_DRAIN: Final = 5.0
+"""The same when the supervisor was killed: its successor wants the log."""
+LOCK_PATIENCE: Final = 30.0
+"""Seconds to wait for a predecessor to let go of the log."""
+SEGMENT: Final = 1 << 20
+"""Bytes of a segment of the service's own run: what people and judges say is small."""
+
+log = structlog.get_logger("service")
+
+
+def memory_bytes(text: str) -> int:
+    """Bytes of DuckDB's size with unit: "1GB" or "512MiB"."""
+    found = re.fullmatch(r"([\d.]+)\s*([KMGT])(i?)B", text)
+    if found is None:
+        raise ValueError(f"{text!r} is no size with a unit")
+    power = "KMGT".index(found[2]) + 1
+    return int(float(found[1]) * (1024**power if found[3] else 1000**power))
+
+
+def bound_memory(memory: int) -> None:
+    """Let no query take the machine: text and lists inside one expression stand outside DuckDB's own limit, so the process gets one.
+
+    An allocation over it fails that query alone, with an error; twice DuckDB's share and 2 GB for what the loader holds.
+    """
+    limit = 2 * memory + (2 << 30)
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard == resource.RLIM_INFINITY or hard > limit:
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+
+def open_log(settings: Settings) -> Log:
+    """The log, waited for while a predecessor still holds it. Raises LogError."""
+    until = time.monotonic() + LOCK_PATIENCE
+    told = False
+    while True:
+        try:
+            return Log.open(settings.log.address, settings.data_dir, settings.log.data_path, settings.sql.memory)
+        except LogLocked as error:
+            if time.monotonic() > until:
+                raise
+            if not told:
+                log.warning("waiting for the log", why=str(error))
+                told = True
+            time.sleep(0.2)
+
+
+async def serve(settings: Settings, opened: Log, leash: int) -> bool:
+    """Run until told to stop, then drain. Whether everything that was spooled is in the log."""
+    loop = asyncio.get_running_loop()
+    stopped: asyncio.Future[float] = loop.create_future()
+
+    def stop(seconds: float) -> None:
+        if not stopped.done():
+            stopped.set_result(seconds)
+
+    loop.add_signal_handler(signal.SIGTERM, stop, DRAIN)
+    loop.add_signal_handler(signal.SIGINT, lambda: None)  # Ctrl-C reaches the whole terminal; the supervisor tells us
+    if leash >= 0:
+        loop.add_reader(leash, lambda: stop(ORPHAN_DRAIN) if not os.read(leash, 4096) else None)
+    else:
+        loop.add_signal_handler(signal.SIGINT, stop, DRAIN)
+
+    data_dir, memory = settings.data_dir, memory_bytes(settings.sql.memory)
+    bound_memory(memory)
+    sweep(opened, data_dir)
+    host = "".join(c if c.isalnum() or c in ".-" else "-" for c in socket.gethostname())[:80] or "host"
+    spool = Spool(data_dir / "spool", host, "service", SEGMENT)
+    readers = Readers(opened.cursor, data_dir, memory_bytes=2 * memory + (1 << 30))
+    relief = QueryError("the loader needed the memory that the query held", "run it again, or raise [sql] memory", 503)
+    loading = Loading(make_loader(opened, settings), lambda: readers.interrupt(relief))
+    loading.start()
+
+    token = None if state.is_loopback(settings.admin.host) else state.make_token(state.token_file(settings))
+    app = build_app(opened, loading, readers, spool, settings, token)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0, keepalive_timeout=75.0)
+    await runner.setup()
+    quack = Quack(opened, settings)
+    try:
+        site = web.TCPSite(runner, settings.admin.host, settings.admin.port, backlog=128)
+        try:
+            await site.start()
+        except OSError as error:
+            where = f"{settings.admin.host}:{settings.admin.port}"
+            raise ConfigError(f"{where} cannot be listened on: {error.strerror}; stop who uses it, or set another [admin] port") from error
+        port = runner.addresses[0][1]
+        token_file = str(state.token_file(settings)) if token else None
+        state.write(data_dir, state.State(os.getpid(), settings.admin.host, port, token_file))
+        quack.start()
+        gc.freeze()
+        log.info("serving", host=settings.admin.host, port=port, log=opened.address)
+        seconds = await stopped
+    finally:
+        quack.stop()
+        await runner.cleanup()
+        await asyncio.to_thread(readers.close)
+        spool.close()  # sealed: the last round takes it whole
+        drained = await asyncio.to_thread(loading.close, seconds if stopped.done() else 0.0)
+        state.remove(data_dir)
+    log.info("stopped", drained=drained)
+    return drained
+
+
+def main() -> int:
+    """Entry point of the process; the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--leash", type=int, default=-1)
+    arguments = parser.parse_args()
+    logs.set_up(os.environ.get("GOLDWASH_LOG_LEVEL", "info"))
+    os.umask(0o077)  # the log, its WAL, snapshots and results are nobody else's
+    settings = Settings.from_dump(sys.stdin.buffer.read())
+    try:
+        opened = open_log(settings)
+    except LogError as error:
+        log.error("the log cannot be opened; traffic passes and is spooled", why=str(error))  # noqa: TRY400  a sentence is enough
+        return error.exit_code
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(settings, opened, arguments.leash))
+    except ConfigError as error:
+        log.error("the log service cannot start", why=str(error))  # noqa: TRY400  as above
+        return error.exit_code
+    finally:
+        with contextlib.suppress(Exception):
+            opened.close()
+    return 0
