@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -91,11 +92,12 @@ async def test_all_scenes_are_played_and_their_cost_is_shown(between, monkeypatc
     monkeypatch.setattr("proxy.demo.upstream.NEXT_PIECE", 0.001)
     monkeypatch.setattr("proxy.demo.upstream.FIRST_PIECE", 0.001)
     written = io.StringIO()
-    await play(url, url, Console(file=written, width=140))
+    await play(url, url, Console(file=written, width=80), Path("there"))
     assert len(passing.paths) == count()
     text = written.getvalue()
     assert "What it cost, by model" in text
     assert "anthropic" in text
+    assert "GOLDWASH_DATA_DIR=there" in text
     assert "OPENAI_BASE_URL" in text
 
 
@@ -121,7 +123,7 @@ def test_an_unknown_cost_is_a_dash():
         "provider": "ollama",
         "model": None,
         "exchanges": 1,
-        "troubled": 0,
+        "failed": 0,
         "input_tokens": None,
         "cached": None,
         "output_tokens": 3,

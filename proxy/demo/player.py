@@ -6,9 +6,12 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import aiohttp
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
@@ -22,7 +25,7 @@ COST_BY_MODEL = """
 SELECT provider,
        coalesce(response_model, request_model) AS model,
        count(*) AS exchanges,
-       count(*) FILTER (WHERE ending <> 'complete' OR status >= 400) AS troubled,
+       count(*) FILTER (WHERE ending <> 'complete' OR status >= 400) AS failed,
        sum(input_tokens) AS input_tokens,
        sum(cache_read_tokens) AS cached,
        sum(output_tokens) AS output_tokens,
@@ -32,29 +35,28 @@ GROUP BY ALL
 ORDER BY cost_usd DESC NULLS LAST, exchanges DESC
 """.strip()
 
-NEXT = (
-    "SELECT feature, user_id, ending, status, error_type, finish_reasons FROM exchanges WHERE error_type IS NOT NULL OR output_text IS NULL"
-)
+NEXT = "SELECT feature, user_id, ending, status, error_type FROM exchanges WHERE ending <> 'complete' OR status >= 400"
 
 
 class DemoError(Exception):
     """The demo could not be played; its text is one sentence with the fix."""
 
 
-async def play(proxy_url: str, admin_url: str, console: Console) -> None:
+async def play(proxy_url: str, admin_url: str, console: Console, data_dir: Path | None = None) -> None:
     """Sends every scene through the proxy, waits until all can be queried, and prints cost by model and what to try next.
 
+    data_dir: where the demo's log lies, if it stays up long enough to be asked by hand.
     Raises DemoError where the proxy or the admin port does not answer as it should.
     """
     console.print(
-        f"\n[bold]The Copper Kettle opens[/]: {count()} exchanges of a tea shop's bot, through {proxy_url}, at a provider of our own"
+        f"\n[bold]The Copper Kettle opens[/]: {count()} exchanges of a tea shop's bot, made up, through {proxy_url}", soft_wrap=True
     )
     timeout = aiohttp.ClientTimeout(total=60, connect=5)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as session:
         await _play_all(session, proxy_url, console)
         rows = await query(session, admin_url, COST_BY_MODEL)
     console.print(cost_table(rows))
-    console.print(_next_thing(proxy_url, admin_url), highlight=False)
+    console.print(_next_thing(proxy_url, data_dir), highlight=False, soft_wrap=True)
 
 
 async def _play_all(session: aiohttp.ClientSession, proxy_url: str, console: Console) -> None:
@@ -128,20 +130,21 @@ async def _refused(answer: aiohttp.ClientResponse, what: str) -> None:
 
 
 def cost_table(rows: list[dict[str, Any]]) -> Table:
-    """Cost by model, for people; an unknown figure is a dash, never 0."""
-    table = Table(title="What it cost, by model", title_justify="left", caption_justify="left")
-    for name in ("provider", "model"):
-        table.add_column(name, no_wrap=True)
-    for name in ("exchanges", "troubled", "input tokens", "of them cached", "output tokens", "cost USD"):
+    """Cost by model, for people, within 80 columns; an unknown figure is a dash, never 0."""
+    table = Table(title="What it cost, by model", box=SIMPLE_HEAD, title_justify="left", caption_justify="left")
+    table.add_column("provider/model", no_wrap=True)
+    for name in ("calls", "failed", "tokens in", "cached", "out"):
         table.add_column(name, justify="right")
+    table.add_column("USD", justify="right", no_wrap=True)
     for row in rows:
-        counts = (row[name] for name in ("exchanges", "troubled", "input_tokens", "cached", "output_tokens"))
-        table.add_row(row["provider"], row["model"] or "–", *map(_whole, counts), _money(row["cost_usd"]))
-    known = [float(row["cost_usd"]) for row in rows if row["cost_usd"] is not None]
+        counts = (row[name] for name in ("exchanges", "failed", "input_tokens", "cached", "output_tokens"))
+        table.add_row(f"{row['provider']}/{row['model'] or '–'}", *map(_whole, counts), _money(row["cost_usd"]))
+    known = [Decimal(str(row["cost_usd"])) for row in rows if row["cost_usd"] is not None]
     table.add_section()
-    table.add_row("all", "", _whole(sum(int(row["exchanges"]) for row in rows)), "", "", "", "", _money(sum(known)) if known else "–")
+    calls, failed = (sum(int(row[name]) for row in rows) for name in ("exchanges", "failed"))
+    table.add_row("all", _whole(calls), _whole(failed), "", "", "", _money(sum(known)) if known else "–")
     if len(known) < len(rows):
-        table.caption = "– is not known: no answer came, or nobody sells that model (Ollama runs at home)."
+        table.caption = "– is not known: the provider did not say, or nobody sells that model."
     return table
 
 
@@ -153,12 +156,13 @@ def _money(value: Any) -> str:
     return "–" if value is None else f"{float(value):.6f}"
 
 
-def _next_thing(proxy_url: str, admin_url: str) -> str:
-    return (
-        "\n[bold]Next[/], while this runs, in another terminal:\n"
-        f"  what went wrong   curl -s {admin_url}/api/sql -H 'content-type: application/json' \\\n"
-        f"                      -d '{json.dumps({'sql': NEXT})}'\n"
-        "  your own traffic  stop this, run scripts/up, and point an SDK at it, key and all:\n"
-        f"                      export OPENAI_BASE_URL={proxy_url}/openai/v1\n"
-        f"                      export ANTHROPIC_BASE_URL={proxy_url}/anthropic\n"
+def _next_thing(proxy_url: str, data_dir: Path | None) -> str:
+    look = (
+        "\n[bold]Next[/], while this runs, ask what went wrong, in another terminal:\n"
+        f'  GOLDWASH_DATA_DIR={data_dir} .venv/bin/goldwash sql "{NEXT}"\n'
+    )
+    return (look if data_dir else "") + (
+        "\n[bold]Your own traffic[/]: stop this, run scripts/up, and point an SDK at it; your key stays where it is:\n"
+        f"  export OPENAI_BASE_URL={proxy_url}/openai/v1\n"
+        f"  export ANTHROPIC_BASE_URL={proxy_url}/anthropic\n"
     )
