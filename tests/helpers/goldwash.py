@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +21,8 @@ from tests.helpers.waiting import eventually
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "proxy.cli")
 INHERITED = ("PATH", "HOME", "LANG", "PYTHONPATH", "VIRTUAL_ENV", "COVERAGE_PROCESS_START")
+MARK = "TESTED_INSTANCE"
+"""An environment variable by which the processes of one instance are told from all others."""
 Table = Mapping[str, object]
 
 
@@ -44,7 +47,9 @@ class Goldwash:
         self.data_dir = directory / "data"
         self.port, self.admin_port = free_port(), free_port()
         self.config = directory / "goldwash.toml"
-        self.environ = {name: os.environ[name] for name in INHERITED if name in os.environ} | dict(environ or {})
+        self._mark = uuid.uuid4().hex
+        clean = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        self.environ = {**clean, **(environ or {}), MARK: self._mark}
         self.arguments = arguments
         self.scheme = scheme
         self.process: subprocess.Popen[bytes] | None = None
@@ -96,7 +101,7 @@ class Goldwash:
             return False
 
     def stop(self, within: float = 30.0) -> int | None:
-        """SIGTERM, wait, and kill what is left of the whole session; returns the exit code, None where it had to be killed."""
+        """SIGTERM, wait, and kill what is left of it; returns the exit code, None where it had to be killed."""
         process = self.process
         if process is None:
             return None
@@ -120,14 +125,13 @@ class Goldwash:
         process.wait(10)
 
     def children(self) -> dict[int, str]:
-        """Living processes of this installation but the supervisor: pid -> command line."""
-        if self.process is None:
-            return {}
-        return {pid: line for pid, line in session(self.process.pid).items() if pid != self.process.pid}
+        """Living processes of this installation but the supervisor, also when that is dead: pid -> command line."""
+        leader = self.process.pid if self.process else None
+        return {pid: line for pid, line in processes(f"{MARK}={self._mark}").items() if pid != leader}
 
     def pids(self, kind: str) -> list[int]:
-        """Processes whose command line contains `kind`: worker, service."""
-        return [pid for pid, line in self.children().items() if kind in line]
+        """Processes by the module they run: worker, service."""
+        return [pid for pid, line in self.children().items() if f"proxy.{kind}" in line]
 
     def output(self) -> str:
         """What it has printed, over all its starts."""
@@ -198,19 +202,16 @@ def run(*arguments: str, environ: Mapping[str, str], cwd: Path = ROOT, timeout: 
     )
 
 
-def session(leader: int) -> dict[int, str]:
-    """Living processes of the session that `leader` leads or led: pid -> command line. Zombies are dead."""
+def processes(variable: str) -> dict[int, str]:
+    """Living processes that were started with this environment variable: pid -> command line. Zombies are dead."""
     found = {}
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
         try:
-            state, _, _, sid = (entry / "stat").read_text().rpartition(")")[2].split()[:4]
-            if int(sid) == leader and state != "Z":
+            if entry.name.isdigit() and variable.encode() in (entry / "environ").read_bytes().split(b"\0"):
                 found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-        except (FileNotFoundError, ProcessLookupError):
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
-    return found
+    return {pid: line for pid, line in found.items() if line}
 
 
 def memory_of(pid: int) -> int:

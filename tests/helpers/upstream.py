@@ -34,6 +34,7 @@ class Do(Enum):
     STALL = "stall"  # nothing more until the peer hangs up
 
 
+TLS_HELLO = b"\x16"
 Step = bytes | Wait | threading.Event | Do
 """An Event waits until the test sets it."""
 
@@ -46,7 +47,8 @@ class Answer:
     at_head: bool = False  # begin when the head has come, before the body
     read_body_after: threading.Event | None = None  # leave the body in the socket until then
 
-    def __add__(self, more: Iterable[Step]) -> Answer:
+    def then(self, *more: Step) -> Answer:
+        """The same, and more after it."""
         return Answer([*self.steps, *more], self.at_head, self.read_body_after)
 
 
@@ -196,6 +198,8 @@ class Upstream:
                     break
                 if not rest:
                     connection.received += data
+                if connection.received[:1] == TLS_HELLO:
+                    raise ValueError("TLS where none is spoken")
                 rest = message.feed(data)
                 if message.head and message not in connection.begun:
                     connection.begun.append(message)
@@ -213,6 +217,7 @@ class Upstream:
                     message, does = Message(), None
         except ValueError as error:
             connection.fault = str(error)
+            arrived.put_nowait((message, answer(400, reason="Bad Request", framing="close")))
         except ConnectionError:
             pass
         finally:
