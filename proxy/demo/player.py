@@ -131,9 +131,16 @@ async def _refused(answer: aiohttp.ClientResponse, what: str) -> None:
 
 def cost_table(rows: list[dict[str, Any]]) -> Table:
     """Cost by model, for people, within 80 columns; an unknown figure is a dash, never 0."""
-    table = Table(title="What it cost, by model", box=SIMPLE_HEAD, title_justify="left", caption_justify="left")
+    table = Table(
+        title="What it cost, by model (tokens, USD)",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        title_justify="left",
+        caption_justify="left",
+    )
     table.add_column("provider/model", no_wrap=True)
-    for name in ("calls", "failed", "tokens in", "cached", "out"):
+    for name in ("calls", "failed", "input", "cached", "output"):
         table.add_column(name, justify="right")
     table.add_column("USD", justify="right", no_wrap=True)
     for row in rows:
