@@ -179,6 +179,11 @@ class BodyReader:
         bare = body.removeprefix(b"\xef\xbb\xbf").strip()
         if not bare:
             return
+        if bare[:2] == b"\x1f\x8b" and self._decoder is None:  # gzip that no header speaks of
+            self._decoder = Decoder("gzip")
+            self._buffer, self._sniffed = [self._decoder.feed(bare)], False
+            self._finish()
+            return
         try:
             document = parse_json(bare)
         except Unparsable as error:

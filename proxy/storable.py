@@ -43,5 +43,10 @@ def _mend_call(call: ToolCall) -> ToolCall:
 
 
 def _mend_turn(turn: Turn) -> Turn:
-    names = ("response_id", "response_model", "finish_reason", "output_text")
-    return replace(turn, **{name: mend(value) for name in names if (value := getattr(turn, name)) is not None})
+    return Turn(
+        response_id=turn.response_id and mend(turn.response_id),
+        response_model=turn.response_model and mend(turn.response_model),
+        usage=turn.usage,
+        finish_reason=turn.finish_reason and mend(turn.finish_reason),
+        output_text=turn.output_text and mend(turn.output_text),
+    )

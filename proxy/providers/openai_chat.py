@@ -138,7 +138,7 @@ class ChatReader(BaseReader):
             metrics=self._metrics,
         )
 
-    def _terminal(self, choices: list[_Choice]) -> bool:
+    def _terminal(self, choices: list[_Choice]) -> bool | None:
         if self._error is not None:
             return False
         if self._done:
@@ -215,6 +215,15 @@ class ChatReader(BaseReader):
                 self._error = describe_error(data)
         elif self._error is None and data["error"]:
             self._error = describe_error(data["error"])
+
+
+class CortexReader(ChatReader):
+    """Reads Snowflake Cortex's `inference:complete`: chunks like OpenAI's, without a finish reason or an end of their own."""
+
+    dialect = "snowflake.complete"
+
+    def _terminal(self, choices: list[_Choice]) -> bool | None:
+        return False if self._error is not None else None
 
 
 _NOTHING = _Choice()

@@ -18,7 +18,7 @@ _ZSTD_WINDOW = 128 * 1024 * 1024  # RFC 9659 allows 8 MB; encoders at their high
 
 
 class CodingError(ValueError):
-    """The bytes are not of the coding."""
+    """The bytes are not of the coding, which it names; what the library says depends on the pieces, and is left out."""
 
 
 class _Coding(Protocol):
@@ -55,7 +55,7 @@ class _Zlib:
             try:
                 got = self._object.decompress(piece, limit)
             except zlib.error as error:
-                raise CodingError(str(error)) from error
+                raise CodingError("gzip" if self._gzip else "deflate") from error
             out.append(got)
             limit -= len(got)
             self.ended = self._object.eof
@@ -69,8 +69,8 @@ class _Brotli:
         self._object = brotli.Decompressor()
 
     def decode(self, piece: bytes, limit: int) -> bytes:
-        if self.ended:
-            return b""
+        if self.ended and piece:
+            raise CodingError("br")
         out: list[bytes] = []
         try:
             while limit > 0:
@@ -81,7 +81,7 @@ class _Brotli:
                 if self._object.is_finished() or self._object.can_accept_more_data():
                     break
         except brotli.error as error:
-            raise CodingError("brotli: " + (str(error) or "broken data")) from error
+            raise CodingError("br") from error
         self.ended = bool(self._object.is_finished())
         return b"".join(out)
 
@@ -109,7 +109,7 @@ class _Zstd:
                 limit -= len(got)
                 at += len(part) - (len(self._object.unused_data) if self.ended else 0)
         except zstandard.ZstdError as error:
-            raise CodingError(str(error)) from error
+            raise CodingError("zstd") from error
         return b"".join(out)
 
 
@@ -152,7 +152,7 @@ class Decoder:
         try:
             out = _undo(self._codings, piece, self._max + 1 - self._given)
         except CodingError as error:
-            self.broken = f"content-encoding broken: {error}"
+            self.broken = f"content-encoding: the body is not whole {error}"
             out = self._until_break(piece)
         self._coded += piece
         if self._given + len(out) > self._max:

@@ -12,6 +12,8 @@ from typing import Any
 import orjson
 import pydantic_core
 
+_OF_NUMBERS = b"+-.0123456789eE"
+
 
 class Unparsable(ValueError):
     """The bytes are no JSON document; says where and why."""
@@ -31,9 +33,12 @@ def parse_json(data: bytes | str) -> Any:
 
 
 def parse_cut_json(data: bytes) -> Any:
-    """Give what a JSON document that was cut off still tells: complete members are kept, the broken last one is left out."""
+    """Give what a JSON document that was cut off still tells: complete members are kept, the broken last one is left out.
+
+    A number at the very end is left out too: 12 may be the beginning of 1234.
+    """
     try:
-        return pydantic_core.from_json(data, allow_partial=True)
+        return pydantic_core.from_json(data.rstrip(_OF_NUMBERS), allow_partial=True)
     except (ValueError, RecursionError) as error:
         raise Unparsable(str(error)) from error
 
