@@ -16,7 +16,7 @@ from typing import Final
 
 import duckdb
 
-from proxy.log import migrations, views
+from proxy.log import extensions, migrations, views
 
 CHECKPOINT: Final = "128MB"  # WAL size: at 16 MB (the default) a busy loader would checkpoint several times a second
 LAKE: Final = "ducklake:"
@@ -54,11 +54,13 @@ class Log:
         data_path: str = "",
         memory: str = "1GB",
         read_only: bool = False,
+        extra: tuple[str, ...] = (),
     ) -> Log:
         """Open the log, create it where there is none, and bring its schema up to this version.
 
         address, data_path: as in `[log]`; a relative path lies under `data_dir`. memory: DuckDB's size with unit, for all cursors together.
-        read_only: change nothing, not even the schema; the file must exist. Raises LogError.
+        read_only: change nothing, not even the schema; the file must exist. extra: DuckDB extensions to load, in order:
+        later none can be. Raises LogError.
         """
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         options: dict[str, str | bool | int | float | list[str]] = {
@@ -71,11 +73,11 @@ class Log:
             "allow_community_extensions": False,
         }
         if address.startswith(LAKE):
-            connection = _open_lake(address, data_dir, data_path, options)
+            connection = _open_lake(address, data_dir, data_path, options, extra)
             log = cls(connection, address, None)
         else:
             file = data_dir / address
-            log = cls(_open_file(file, options, read_only), address, file)
+            log = cls(_open_file(file, options, read_only, extra), address, file)
         try:
             connection = log._connection
             connection.execute("SET TimeZone = 'UTC'")
@@ -104,37 +106,41 @@ class Log:
         self._connection.close()
 
 
-def _open_file(file: Path, options: dict[str, str | bool | int | float | list[str]], read_only: bool) -> duckdb.DuckDBPyConnection:
+def _open_file(
+    file: Path, options: dict[str, str | bool | int | float | list[str]], read_only: bool, extra: tuple[str, ...]
+) -> duckdb.DuckDBPyConnection:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     before = os.umask(0o077)  # DuckDB makes the file and its WAL: nobody else may read either
     try:
         connection = duckdb.connect(str(file), read_only=read_only, config=options)
+        extensions.load(connection, *extra)
         connection.execute(f"SET allowed_directories = [{_quoted(str(file.parent / EXPORT) + '/')}]")
         connection.execute("SET enable_external_access = false")
     except duckdb.Error as error:
         raise _broken(str(file), error) from error
+    except extensions.NoExtension as error:
+        raise LogError(str(error)) from error
     finally:
         os.umask(before)
     return connection
 
 
 def _open_lake(
-    address: str, data_dir: Path, data_path: str, options: dict[str, str | bool | int | float | list[str]]
+    address: str, data_dir: Path, data_path: str, options: dict[str, str | bool | int | float | list[str]], extra: tuple[str, ...]
 ) -> duckdb.DuckDBPyConnection:
     if not data_path:
         raise LogError(f'[log] address = "{_shown(address)}" is a DuckLake: set [log] data_path, such as "s3://bucket/goldwash"')
-    import duckdb_extensions  # its wheels carry the extensions; only a lake needs them here
-
     connection = duckdb.connect(":memory:", config=options)
     path = data_path if "://" in data_path else str(data_dir / data_path)
     try:
-        for extension in ("httpfs", "postgres_scanner", "ducklake"):
-            duckdb_extensions.import_extension(extension, con=connection)
-            connection.execute(f"LOAD {extension}")
+        extensions.load(connection, "httpfs", "postgres_scanner", "ducklake", *extra)
         connection.execute(f"SET allowed_directories = [{_quoted(path)}]")
         connection.execute(f"ATTACH {_quoted(address)} AS {CATALOG} (DATA_PATH {_quoted(path)})")
         connection.execute("SET enable_external_access = false")
         connection.execute(f"USE {CATALOG}")
+    except extensions.NoExtension as error:
+        connection.close()
+        raise LogError(str(error)) from error
     except duckdb.Error as error:
         connection.close()
         raise LogError(f"the DuckLake at {_shown(address)} cannot be opened: {_first_line(error)}; check catalog and data_path") from error
