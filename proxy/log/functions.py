@@ -90,14 +90,13 @@ SCALARS: Final = frozenset(f"{_OPERATORS} {_NUMBERS} {_TEXT} {_TIME} {_LISTS} {_
 
 TABLES: Final = frozenset(
     """
-    unnest range generate_series json_each json_tree duckdb_tables duckdb_columns duckdb_views duckdb_schemas duckdb_databases
-    duckdb_constraints duckdb_indexes duckdb_types duckdb_keywords duckdb_functions
+    unnest range generate_series json_each json_tree duckdb_tables duckdb_columns duckdb_views duckdb_schemas duckdb_constraints duckdb_indexes duckdb_types duckdb_keywords duckdb_functions
     """.split()
 )
-"""Functions that may stand in FROM."""
+"""Functions that may stand in FROM. Not duckdb_databases: the path of a lake's catalog may hold a password."""
 
 CATALOG_VIEWS: Final = {
-    "": frozenset("duckdb_tables duckdb_columns duckdb_views duckdb_schemas duckdb_databases duckdb_constraints duckdb_indexes".split()),
+    "": frozenset("duckdb_tables duckdb_columns duckdb_views duckdb_schemas duckdb_constraints duckdb_indexes".split()),
     "information_schema": frozenset(
         "tables columns schemata key_column_usage referential_constraints table_constraints character_sets".split()
     ),

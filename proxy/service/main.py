@@ -19,14 +19,15 @@ import sys
 import time
 from typing import Final
 
+import duckdb
 import structlog
 import uvloop
 from aiohttp import web
 
 from config.settings import ConfigError, Settings
 from proxy import logs
+from proxy.log import quack
 from proxy.log.attach import Log, LogError, LogLocked
-from proxy.log.quack import Quack
 from proxy.service import state
 from proxy.service.app import build_app
 from proxy.service.assembly import make_loader
@@ -73,7 +74,8 @@ def open_log(settings: Settings) -> Log:
     told = False
     while True:
         try:
-            return Log.open(settings.log.address, settings.data_dir, settings.log.data_path, settings.sql.memory)
+            extra = quack.EXTENSIONS if settings.log.quack else ()
+            return Log.open(settings.log.address, settings.data_dir, settings.log.data_path, settings.sql.memory, extra=extra)
         except LogLocked as error:
             if time.monotonic() > until:
                 raise
@@ -81,6 +83,19 @@ def open_log(settings: Settings) -> Log:
                 log.warning("waiting for the log", why=str(error))
                 told = True
             time.sleep(0.2)
+
+
+def serve_quack(settings: Settings, opened: Log, readers: Readers) -> quack.Quack | None:
+    """Quack, where it is configured and can listen; the log is served without it otherwise."""
+    if not settings.log.quack:
+        return None
+    served = quack.Quack(opened.cursor(), readers.guard, settings.log.quack, state.make_token(settings.data_dir / quack.TOKEN))
+    try:
+        served.start()
+    except duckdb.Error as error:
+        log.warning("Quack does not serve; free its port, or set another [log] quack", address=settings.log.quack, error=str(error))
+        return None
+    return served
 
 
 async def serve(settings: Settings, opened: Log, leash: int) -> bool:
@@ -113,7 +128,7 @@ async def serve(settings: Settings, opened: Log, leash: int) -> bool:
     app = build_app(opened, loading, readers, spool, settings, token)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0, keepalive_timeout=75.0)
     await runner.setup()
-    quack = Quack(opened, settings)
+    served: quack.Quack | None = None
     try:
         site = web.TCPSite(runner, settings.admin.host, settings.admin.port, backlog=128)
         try:
@@ -124,12 +139,13 @@ async def serve(settings: Settings, opened: Log, leash: int) -> bool:
         port = runner.addresses[0][1]
         token_file = str(state.token_file(settings)) if token else None
         state.write(data_dir, state.State(os.getpid(), settings.admin.host, port, token_file))
-        quack.start()
+        served = serve_quack(settings, opened, readers)
         gc.freeze()
         log.info("serving", host=settings.admin.host, port=port, log=opened.address)
         seconds = await stopped
     finally:
-        quack.stop()
+        if served is not None:
+            await asyncio.to_thread(served.stop)
         await runner.cleanup()
         await asyncio.to_thread(readers.close)
         spool.close()  # sealed: the last round takes it whole
