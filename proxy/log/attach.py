@@ -59,7 +59,7 @@ class Log:
         """Open the log, create it where there is none, and bring its schema up to this version.
 
         address, data_path: as in `[log]`; a relative path lies under `data_dir`. memory: DuckDB's size with unit, for all cursors together.
-        read_only: change nothing, not even the schema; the file must exist. extra: DuckDB extensions to load, in order:
+        read_only: change nothing but an older schema; the file must exist. extra: DuckDB extensions to load, in order:
         later none can be. Raises LogError.
         """
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -82,7 +82,10 @@ class Log:
             connection = log._connection
             connection.execute("SET TimeZone = 'UTC'")
             if read_only:
-                migrations.check(connection, address)
+                if migrations.check(connection, address) < len(migrations.MIGRATIONS):
+                    log.close()
+                    cls.open(address, data_dir, data_path, memory).close()
+                    return cls.open(address, data_dir, data_path, memory, read_only, extra)
             else:
                 migrations.migrate(connection, address)
                 views.create(connection)
@@ -111,15 +114,16 @@ def _open_file(
 ) -> duckdb.DuckDBPyConnection:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     before = os.umask(0o077)  # DuckDB makes the file and its WAL: nobody else may read either
+    connection: duckdb.DuckDBPyConnection | None = None
     try:
         connection = duckdb.connect(str(file), read_only=read_only, config=options)
         extensions.load(connection, *extra)
         connection.execute(f"SET allowed_directories = [{_quoted(str(file.parent / EXPORT) + '/')}]")
         connection.execute("SET enable_external_access = false")
-    except duckdb.Error as error:
-        raise _broken(str(file), error) from error
-    except extensions.NoExtension as error:
-        raise LogError(str(error)) from error
+    except (duckdb.Error, extensions.NoExtension) as error:
+        if connection is not None:
+            connection.close()
+        raise (LogError(str(error)) if isinstance(error, extensions.NoExtension) else _broken(str(file), error)) from error
     finally:
         os.umask(before)
     return connection

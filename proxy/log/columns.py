@@ -29,9 +29,7 @@ class Column(NamedTuple):
 
 
 def _columns(*groups: tuple[Any, str]) -> tuple[Column, ...]:
-    return tuple(
-        Column(name, TEXT, "JSON") if kind is JSON else Column(name, kind) for kind, names in groups for name in names.split()
-    )
+    return tuple(Column(name, TEXT, "JSON") if kind is JSON else Column(name, kind) for kind, names in groups for name in names.split())
 
 
 EXCHANGES: Final = _columns(

@@ -40,7 +40,7 @@ EPOCH: Final = date(1970, 1, 1)
 _COUNTS: Final = ("accepted", *_ENDINGS, "shed")
 _SUMS: Final = ", ".join(f"{name} = {name} + ?" for name in _COUNTS)
 _ADD: Final = f"UPDATE ledger SET {_SUMS} WHERE day = ? AND host = ? AND worker = ? AND run = ?"  # noqa: S608  names of our own
-_BEGIN: Final = f"INSERT INTO ledger (day, host, worker, run, {', '.join(_COUNTS)}) VALUES (?, ?, ?, ?{', ?' * len(_COUNTS)})"
+_BEGIN: Final = f"INSERT INTO ledger (day, host, worker, run, {', '.join(_COUNTS)}) VALUES (?, ?, ?, ?{', ?' * len(_COUNTS)})"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)

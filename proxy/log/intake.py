@@ -265,7 +265,9 @@ class Intake:
                 return False
             size = file.skip_rest()
         kept = keep_aside(file.path)
-        taken.losses.append(Loss(self.segment, start, None, size if skipped is None else skipped, "torn", f"{what}; kept as {kept.name}"))
+        # Where frames follow, their numbers tell how many are missing, as a gap.
+        frames, size = (None, size) if skipped is None else (0, skipped)
+        taken.losses.append(Loss(self.segment, start, frames, size, "torn", f"{what}; kept as {kept.name}"))
         self.offset = file.offset
         return True
 

@@ -110,7 +110,12 @@ def _bookkeeping(db: Connection) -> None:
             bytes UBIGINT, kind VARCHAR, note VARCHAR)""")
 
 
-MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (_exchanges, _opinions, _bookkeeping)
+def _expired(db: Connection) -> None:
+    """What retention has deleted, so that the ledger still adds up."""
+    db.execute("CREATE TABLE expired (day DATE, host VARCHAR, worker VARCHAR, rows UBIGINT, expired_at TIMESTAMPTZ)")
+
+
+MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (_exchanges, _opinions, _bookkeeping, _expired)
 
 
 def version(db: Connection) -> int:
