@@ -96,14 +96,17 @@ def listen(host: str, port: int, count: int, key: str) -> list[socket.socket]:
         for each in sockets:
             each.listen(BACKLOG)
     except OSError as error:
-        raise CannotStart(f"{host}:{port} cannot be listened on: {error.strerror}; stop who uses it, or set another [{key}] port") from error
+        why = f"{host}:{port} cannot be listened on: {error.strerror}; stop who uses it, or set another [{key}] port"
+        raise CannotStart(why) from error
     return sockets
 
 
 class Child:
     """One process, started again whenever it dies."""
 
-    def __init__(self, supervisor: Supervisor, name: str, module: str, arguments: list[str], fds: tuple[int, ...], *, readies: bool) -> None:
+    def __init__(
+        self, supervisor: Supervisor, name: str, module: str, arguments: list[str], fds: tuple[int, ...], *, readies: bool
+    ) -> None:
         self.name = name
         self._supervisor = supervisor
         self._command = [sys.executable, "-m", module, *arguments]

@@ -72,7 +72,8 @@ class Account:
         if not self._tty:
             self._log.info("up", proxy=base, admin=admin, workers=len(supervisor.workers), data_dir=str(settings.data_dir))
             return
-        self._console.print(f"\n[bold]Goldwash[/bold] passes traffic at [bold]{base}[/bold]   log, metrics, SQL: {admin}   data: {settings.data_dir}\n")
+        self._console.print(f"\n[bold]Goldwash[/bold] passes traffic at [bold]{base}[/bold]")
+        self._console.print(f"log, metrics, SQL and the web page: {admin}   data: {settings.data_dir}\n")
         table = Table(box=None, pad_edge=False, header_style="dim")
         for column in ("SDK", "set", "to"):
             table.add_column(column)

@@ -89,6 +89,8 @@ class ChunkedDecoder:
                         position = size
                         break
                     self.trailers = data[position : end + 2]
+                    if len(self.trailers) > MAX_TRAILERS:
+                        raise ChunkError(f"a trailer section is longer than {MAX_TRAILERS} bytes")
                     if b"\n" in self.trailers.replace(b"\r\n", b"") or b"\0" in self.trailers:
                         raise ChunkError("the trailer section holds control characters")
                     position = end + 4
@@ -110,6 +112,8 @@ class ChunkedDecoder:
 
 
 def _chunk_size(line: bytes) -> int:
+    if len(line) > MAX_SIZE_LINE:
+        raise ChunkError(f"a chunk size line is longer than {MAX_SIZE_LINE} bytes")
     digits, semicolon, extension = line.partition(b";")
     if semicolon:
         digits = digits.rstrip(b" \t")  # BWS before an extension (RFC 9112, 7.1.1)

@@ -10,7 +10,7 @@ import httptools
 
 from proxy.lane.chunked import ChunkedDecoder, ChunkError
 from proxy.lane.exchange import LiveExchange
-from proxy.lane.headers import FORWARD, KEEP, NOTE, connection_tokens, key_in_query, masked_query
+from proxy.lane.headers import FORWARD, KEEP, NOTE, HeaderPolicy, connection_tokens, key_in_query, masked_query
 from proxy.lane.routing import NotRouted
 from proxy.lane.tee import Tee
 from proxy.spool import frames
@@ -23,7 +23,7 @@ MAX_PIPELINED: Final = 65_536
 OWN_PATH: Final = b"/goldwash/"
 REASONS: Final = {
     400: "Bad Request", 404: "Not Found", 408: "Request Timeout", 413: "Content Too Large", 431: "Request Header Fields Too Large",
-    501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout", 403: "Forbidden",
+    501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout", 505: "HTTP Version Not Supported", 403: "Forbidden",
 }  # fmt: skip
 
 _HEAD, _BODY, _CHUNKED, _ANSWER, _TUNNEL, _DISCARD, _CLOSED = range(7)
@@ -34,9 +34,9 @@ class RequestHead:
 
     __slots__ = ("_known", "_policy", "kept", "lines", "noted", "repeated", "target")
 
-    def __init__(self, policy: object) -> None:
+    def __init__(self, policy: HeaderPolicy) -> None:
         self._policy = policy
-        self._known = policy.request  # type: ignore[attr-defined]
+        self._known = policy.request
         self.target = b""
         self.lines: list[bytes] = []
         self.kept: list[bytes] = []
@@ -47,7 +47,7 @@ class RequestHead:
         self.target += piece
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        lower, bits = self._known.get(name) or self._policy.of_request(name)  # type: ignore[attr-defined]
+        lower, bits = self._known.get(name) or self._policy.of_request(name)
         if bits & FORWARD:
             self.lines += (name, b": ", value, b"\r\n")
         if bits & KEEP:
@@ -220,6 +220,10 @@ class ClientConnection(asyncio.Protocol):
         lane, noted = self.lane, head.noted
         if head.repeated and head.repeated in (b"host", b"content-length", b"transfer-encoding"):
             raise Refused(400, "bad_request", f"the request has two {head.repeated.decode()} headers")
+        if version not in ("1.0", "1.1"):
+            raise Refused(505, "bad_request", f"HTTP/{version} is not spoken here: use HTTP/1.1")
+        if b"host" not in noted and version == "1.1":
+            raise Refused(400, "bad_request", "the request has no Host header (RFC 9112, 3.2)")
         self.is_http10 = version == "1.0"
         tokens: set[bytes] | tuple[()] = connection_tokens(noted[b"connection"]) if b"connection" in noted else ()
         self.closes_after = self.is_http10 or b"close" in tokens or lane.draining
@@ -400,14 +404,16 @@ class ClientConnection(asyncio.Protocol):
         self._exchange = None
         if self.transport.is_closing():
             return
-        error: dict[str, object] = {"type": kind, "message": f"Goldwash: {message}", "code": status, "source": "goldwash"}
+        message = f"Goldwash: {message}"
+        error: dict[str, object] = {"type": kind, "message": message, "code": status, "source": "goldwash"}
         if exchange is not None:
             error["upstream"] = exchange.route.name
-        body = json.dumps({"error": error}).encode()
-        out = b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n" % (
+        body = json.dumps({"error": error, "message": message}).encode()  # some SDKs read the message at the top
+        out = b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nx-amzn-ErrorType: %s\r\nConnection: close\r\n" % (
             status,
             REASONS.get(status, "Error").encode(),
             len(body),
+            kind.encode(),
         )
         if exchange is not None and self.lane.id_header:
             out += b"goldwash-id: %s\r\n" % exchange.id_text
@@ -427,16 +433,18 @@ class ClientConnection(asyncio.Protocol):
             self.close()
 
     def check_time(self, tick: int) -> None:
-        """Once a second: end what takes too long."""
+        """Once a second: end what takes too long. A tick may have begun just now, so a limit of T is over after T + 1 ticks."""
         exchange = self._exchange
         if exchange is not None:
             exchange.check_time(tick)
         elif self._state == _HEAD:
             waited = tick - self._since
             if self._held:
-                if waited > self.lane.client_head_timeout:
-                    self.refuse(408, "client_timeout", f"the request's head did not arrive within {self.lane.client_head_timeout:g} s", None)
-            elif waited > self.lane.client_idle_timeout:
+                if waited >= self.lane.client_head_timeout + 1:
+                    self.refuse(
+                        408, "client_timeout", f"the request's head did not arrive within {self.lane.client_head_timeout:g} s", None
+                    )
+            elif waited >= self.lane.client_idle_timeout + 1:
                 self.close()
         elif self._state in (_DISCARD, _BODY, _CHUNKED) and tick - self._since > DISCARD_SECONDS:
             self.abort()

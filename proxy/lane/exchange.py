@@ -32,12 +32,12 @@ class LiveExchange:
         "_answered_spooled",
         "_chunk_out",
         "_close_after",
+        "_collected",
         "_finished",
         "_first_ns",
         "_flags",
         "_head_text",
         "_signing",
-        "_collected",
         "_started_ns",
         "_status",
         "_to_send",
@@ -268,17 +268,17 @@ class LiveExchange:
             return  # a realtime session may rest; TCP tells when a side is gone
         client = self.client
         if client is not None and client.is_full:
-            if silent > settings.silence_timeout:
+            if silent >= settings.silence_timeout + 1:
                 client.abort()  # ends this exchange as client_gone
         elif not self.request_sent and self._status == 0:
-            if silent > self.lane.client_body_timeout and client is not None:
+            if silent >= self.lane.client_body_timeout + 1 and client is not None:
                 client.refuse(408, "client_timeout", f"no byte of the request's body for {silent} s", self)
                 self.client_failed("client_timeout", f"the client sent no byte of its body for {silent} s")
         elif self._status == 0:
-            if silent > settings.first_byte_timeout:
+            if silent >= settings.first_byte_timeout + 1:
                 self._drop_upstream()
                 self._refuse(504, "first_byte_timeout", f"no answer within {settings.first_byte_timeout:g} s")
-        elif silent > settings.silence_timeout:
+        elif silent >= settings.silence_timeout + 1:
             self._drop_upstream()
             self._cut("silence_timeout", f"the upstream was silent for {settings.silence_timeout:g} s in the middle of its answer")
 

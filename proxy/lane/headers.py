@@ -47,9 +47,13 @@ _KEPT_REQUEST: Final = frozenset(
 _KEPT_REQUEST_PREFIXES: Final = (
     b"goldwash-", b"x-stainless-", b"helicone-", b"x-portkey-", b"x-litellm-", b"x-amzn-bedrock-", b"x-vertex-ai-", b"x-fern-",
 )  # fmt: skip
-_SECRET_NAME: Final = re.compile(rb"auth|secret|passw|cookie|credential|signature|virtual-key|api-?key|-key$|-token$|forward-headers|-config$")
+_SECRET_NAME: Final = re.compile(
+    rb"auth|secret|passw|cookie|credential|signature|virtual-key|api-?key|-key$|-token$|forward-headers|-config$"
+)
 # 'token' in a name is a secret unless tokens are counted in it.
-_COUNTED: Final = re.compile(rb"tokens?-(?:count|limit|remaining|reset|minute|month|day|hour|query-cost|usage)|(?:limit|remaining|reset)-tokens")
+_COUNTED: Final = re.compile(
+    rb"tokens?-(?:count|limit|remaining|reset|minute|month|day|hour|query-cost|usage)|(?:limit|remaining|reset)-tokens"
+)
 
 _KEPT_RESPONSE: Final = frozenset(
     (b"content-type", b"content-encoding", b"content-length", b"date", b"server", b"via", b"age", b"etag", b"retry-after",

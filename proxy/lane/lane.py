@@ -18,7 +18,7 @@ from proxy.lane.capture import Capture
 from proxy.lane.client import ClientConnection, Refused
 from proxy.lane.headers import HeaderPolicy
 from proxy.lane.pool import Pool
-from proxy.lane.routing import Origin, Route, Router
+from proxy.lane.routing import Route, Router
 from proxy.lane.sigv4 import Signer
 from proxy.lane.tee import Tee
 
@@ -52,7 +52,7 @@ class Lane:
         self.refused = 0
         self.handed_over = 0
         self._log = structlog.get_logger("lane")
-        self._pools: dict[Origin, Pool] = {}
+        self._pools: dict[str, Pool] = {}
         self._contexts: dict[str | None, ssl.SSLContext] = {}
         self._signers: dict[tuple[str | None, str | None], Signer] = {}
         self._key_secret = key_secret
@@ -79,7 +79,7 @@ class Lane:
         transport = client.transport
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
-        protocol.data_received(data)  # type: ignore[attr-defined]
+        protocol.data_received(data)
 
     def new_id(self) -> tuple[bytes, bytes]:
         """A UUIDv7 (RFC 9562, 5.7) as 16 bytes and as text."""
@@ -126,11 +126,11 @@ class Lane:
 
     def pool(self, route: Route) -> Pool:
         """The connections to a route's origin."""
-        pool = self._pools.get(route.origin)
+        pool = self._pools.get(route.pool_key)
         if pool is None:
             settings = route.settings
             pool = Pool(self, route.origin, settings.max_connections, settings.connect_timeout, settings.idle_timeout)
-            self._pools[route.origin] = pool
+            self._pools[route.pool_key] = pool
         return pool
 
     def tls_context(self, ca_file: str | None) -> ssl.SSLContext:

@@ -178,7 +178,7 @@ async def _connect_tunnel(loop: asyncio.AbstractEventLoop, proxy: str, host: str
     try:
         transport, _ = await loop.create_connection(
             lambda: _TunnelAnswer(answered),
-            parts.hostname,
+            parts.hostname or "",
             parts.port or (443 if secure else 3128),
             ssl=ssl.create_default_context() if secure else None,
         )

@@ -27,7 +27,7 @@ class NotRouted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the connections of a route go; routes with the same origin share a pool."""
+    """Where the connections of a route go."""
 
     host: str  # dialled, unless connect_to or egress_proxy says otherwise
     port: int
@@ -43,6 +43,7 @@ class Route:
 
     name: str
     url: str  # without credentials
+    pool_key: str  # a provider's connections are its own: two names never share limits
     dialect: str | None
     origin: Origin
     host_line: bytes  # b"Host: api.openai.com\r\n"
@@ -69,6 +70,7 @@ def make_route(name: str, url: str, settings: Upstream) -> Route:
     return Route(
         name=name,
         url=clean,
+        pool_key=f"{name} {clean}",
         dialect=settings.dialect,
         origin=Origin(host, port, tls, connect_to, settings.egress_proxy, str(settings.ca_file) if settings.ca_file else None),
         host_line=b"Host: %s\r\n" % shown.encode(),
@@ -108,7 +110,9 @@ class Router:
         """Take a request target apart. Raises NotRouted."""
         if target[:1] != b"/":
             raise NotRouted(
-                400, "bad_target", "the request target must be a path such as /openai/v1/models: use Goldwash as base URL, not as HTTP proxy"
+                400,
+                "bad_target",
+                "the request target must be a path such as /openai/v1/models: use Goldwash as base URL, not as HTTP proxy",
             )
         end = target.find(b"/", 1)
         if end < 0:

@@ -18,8 +18,8 @@ class Signer:
 
     def __init__(self, profile: str | None, region: str | None) -> None:
         """Raises ValueError where no credentials are found in the environment or the shared files."""
-        import botocore.session  # noqa: PLC0415  a heavy import that only AWS users pay for
-        from botocore.credentials import CredentialResolver  # noqa: PLC0415
+        import botocore.session  # a heavy import that only AWS users pay for
+        from botocore.credentials import CredentialResolver
 
         session = botocore.session.Session(profile=profile)
         providers = session.get_component("credential_provider").providers
@@ -30,8 +30,8 @@ class Signer:
 
     def signed(self, route: Route, method: bytes, target: bytes, lines: list[bytes], body: bytes) -> bytes:
         """The whole request, signed for the upstream's own host and path. `lines`: name, ": ", value, CRLF of each header."""
-        from botocore.auth import SigV4Auth  # noqa: PLC0415
-        from botocore.awsrequest import AWSRequest  # noqa: PLC0415
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
 
         authorization, content_type, kept = b"", b"", []
         for i in range(0, len(lines), 4):

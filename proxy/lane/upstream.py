@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import httptools
 
 from proxy.lane.chunked import ChunkedDecoder, ChunkError
-from proxy.lane.headers import FORWARD, KEEP, NOTE, connection_tokens
+from proxy.lane.headers import FORWARD, KEEP, NOTE, HeaderPolicy, connection_tokens
 
 if TYPE_CHECKING:
     from proxy.lane.exchange import LiveExchange
@@ -26,9 +26,9 @@ class ResponseHead:
 
     __slots__ = ("_known", "_policy", "kept", "lines", "noted", "reason")
 
-    def __init__(self, lane_headers: object) -> None:
-        self._policy = lane_headers
-        self._known = lane_headers.response  # type: ignore[attr-defined]
+    def __init__(self, policy: HeaderPolicy) -> None:
+        self._policy = policy
+        self._known = policy.response
         self.reason = b""
         self.lines: list[bytes] = []  # name, ": ", value, CRLF of each header that goes on
         self.kept: list[bytes] = []  # "name:value" of each header for the log
@@ -38,7 +38,7 @@ class ResponseHead:
         self.reason += reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        lower, bits = self._known.get(name) or self._policy.of_response(name)  # type: ignore[attr-defined]
+        lower, bits = self._known.get(name) or self._policy.of_response(name)
         if bits & FORWARD:
             self.lines += (name, b": ", value, b"\r\n")
         if bits & KEEP:
@@ -184,6 +184,10 @@ class UpstreamConnection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._garbage(exchange, f"the head of its answer is malformed: {error}")
             return
+        version = parser.get_http_version()
+        if version not in ("1.0", "1.1"):
+            self._garbage(exchange, f"it answers in HTTP/{version}")
+            return
         status = parser.get_status_code()
         noted = head.noted
         connection = connection_tokens(noted[b"connection"]) if b"connection" in noted else ()
@@ -202,7 +206,7 @@ class UpstreamConnection(asyncio.Protocol):
             if rest:
                 self._head(exchange, rest)
             return
-        if b"close" in connection or (parser.get_http_version() == "1.0" and b"keep-alive" not in connection):
+        if b"close" in connection or (version == "1.0" and b"keep-alive" not in connection):
             self._reusable = False
         coding = noted.get(b"transfer-encoding")
         length = noted.get(b"content-length")
