@@ -113,7 +113,8 @@ def _open_file(
     file: Path, options: dict[str, str | bool | int | float | list[str]], read_only: bool, extra: tuple[str, ...]
 ) -> duckdb.DuckDBPyConnection:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    before = os.umask(0o077)  # DuckDB makes the file and its WAL: nobody else may read either
+    if not read_only:
+        os.umask(0o077)  # for good: DuckDB makes a new WAL after each checkpoint, and nobody else may read it
     connection: duckdb.DuckDBPyConnection | None = None
     try:
         connection = duckdb.connect(str(file), read_only=read_only, config=options)
@@ -124,8 +125,6 @@ def _open_file(
         if connection is not None:
             connection.close()
         raise (LogError(str(error)) if isinstance(error, extensions.NoExtension) else _broken(str(file), error)) from error
-    finally:
-        os.umask(before)
     return connection
 
 
