@@ -93,7 +93,7 @@ async def serve(settings: Settings, index: int, listener: socket.socket, leash: 
     capture = Capture(spool)
     capture.tell_each(os.environ.get("GOLDWASH_LOG_LEVEL", "").lower() == "debug")
     lane = Lane(settings, capture, (settings.data_dir / "key.secret").read_bytes(), loop)
-    runner = web.AppRunner(build_app(lane, settings), access_log=None, handle_signals=False)
+    runner = web.AppRunner(build_app(lane), access_log=None, handle_signals=False)
     await runner.setup()
     lane.serve_own_paths(runner.server)  # type: ignore[arg-type]
     tls = server_tls(settings.proxy.tls_cert, settings.proxy.tls_key)

@@ -66,7 +66,7 @@ async def _demo(settings: Settings) -> int:
                 account.greet(supervisor)
                 await account.wait_for_log(supervisor, stopping)
                 admin = f"http://{account.host_of(supervisor.settings.admin.host)}:{supervisor.admin_port}"
-                await play(f"{scheme}://{host}:{supervisor.port}", admin, Console(stderr=False))
+                await play(f"{scheme}://{host}:{supervisor.port}", admin, Console(stderr=False), data_dir=Path(directory))
                 if not sys.stdin.isatty() or not sys.stdout.isatty():
                     stopping.set()
                     os.kill(os.getpid(), 15)  # nobody is watching: the demo has ended

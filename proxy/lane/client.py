@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 MAX_PIPELINED: Final = 65_536
 OWN_PATH: Final = b"/goldwash/"
 REASONS: Final = {
-    400: "Bad Request", 404: "Not Found", 408: "Request Timeout", 413: "Content Too Large", 431: "Request Header Fields Too Large",
-    501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout", 505: "HTTP Version Not Supported", 403: "Forbidden",
+    400: "Bad Request", 403: "Forbidden", 404: "Not Found", 408: "Request Timeout", 413: "Content Too Large",
+    431: "Request Header Fields Too Large", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable",
+    504: "Gateway Timeout", 505: "HTTP Version Not Supported",
 }  # fmt: skip
 
 _HEAD, _BODY, _CHUNKED, _ANSWER, _TUNNEL, _DISCARD, _CLOSED = range(7)

@@ -112,8 +112,9 @@ class Lane:
             raise Refused(
                 403,
                 "sigv4_not_configured",
-                f"upstream {route.name}: a SigV4 signature covers the host and path of this proxy and AWS would refuse it; use a Bedrock API "
-                f'key (AWS_BEARER_TOKEN_BEDROCK), or set sigv4 = "resign" under [upstreams.{route.name}] with AWS credentials where Goldwash runs',
+                f"upstream {route.name}: a SigV4 signature covers the host and path of this proxy, so AWS would refuse it; use a Bedrock "
+                f'API key (AWS_BEARER_TOKEN_BEDROCK), or set sigv4 = "resign" under [upstreams.{route.name}], with AWS credentials where '
+                "Goldwash runs",
             )
         key = (settings.aws_profile, settings.region)
         signer = self._signers.get(key)
@@ -177,7 +178,7 @@ class Lane:
         for client in list(self.clients):
             client.drain()
         deadline = self.loop.time() + seconds
-        while self.active and self.loop.time() < deadline:
+        while self.active and self.loop.time() < deadline:  # noqa: ASYNC110  an event for each exchange would cost the lane
             await asyncio.sleep(0.02)
         cut = self.active
         for client in list(self.clients):

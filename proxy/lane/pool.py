@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import collections
+import contextlib
 import socket
 import ssl
 from typing import TYPE_CHECKING, Final
@@ -76,10 +77,8 @@ class Pool:
         """Note that a connection is gone."""
         self.open -= 1
         if connection.idle:
-            try:
+            with contextlib.suppress(ValueError):
                 self._idle.remove(connection)
-            except ValueError:
-                pass
         self._next()
 
     def _next(self) -> None:
