@@ -89,9 +89,8 @@ SCALARS: Final = frozenset(f"{_OPERATORS} {_NUMBERS} {_TEXT} {_TIME} {_LISTS} {_
 """Scalar, aggregate and window functions, operators and macros; lower case, as all names here."""
 
 TABLES: Final = frozenset(
-    """
-    unnest range generate_series json_each json_tree duckdb_tables duckdb_columns duckdb_views duckdb_schemas duckdb_constraints duckdb_indexes duckdb_types duckdb_keywords duckdb_functions
-    """.split()
+    "unnest range generate_series json_each json_tree duckdb_tables duckdb_columns duckdb_views duckdb_schemas duckdb_constraints "
+    "duckdb_indexes duckdb_types duckdb_keywords duckdb_functions".split()
 )
 """Functions that may stand in FROM. Not duckdb_databases: the path of a lake's catalog may hold a password."""
 

@@ -1,16 +1,24 @@
-"""Puts the loader together from its parts: the readers of dialects, prices, redaction and retention as configured."""
+"""Puts the loader and the log's upkeep together from their parts: readers of dialects, prices, redaction and retention as configured."""
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from config.settings import Settings
+from proxy.accounting.estimate import estimate
 from proxy.accounting.overrides import Overrides, parse
 from proxy.accounting.pricing import Pricer
+from proxy.exchange import Captured, Reading
 from proxy.log.attach import Log
 from proxy.log.ingest import Loader
 from proxy.log.redaction import Redactor
+from proxy.log.retention import expire
 from proxy.reading import read
+from proxy.streams.encoding import Decoder
+from proxy.streams.json_value import Unparsable, parse_json
 
 
 def make_loader(log: Log, settings: Settings) -> Loader:
@@ -19,11 +27,28 @@ def make_loader(log: Log, settings: Settings) -> Loader:
     return Loader(
         log,
         settings.data_dir / "spool",
-        read,
+        read_or_estimate,
         pricer.price,
         Redactor(),
         rows=settings.log.flush_rows,
     )
+
+
+def read_or_estimate(captured: Captured) -> Reading:
+    """What an exchange meant; where its provider reported no usage, our count of it, marked as such."""
+    reading = read(captured)
+    if reading.usage is not None or not captured.request_body:
+        return reading
+    body = captured.request_body
+    for name, value in captured.request_headers:
+        if name == "content-encoding":
+            body = Decoder(value).feed(body)
+    try:
+        request = parse_json(body)
+    except Unparsable:
+        return reading
+    usage = estimate(captured, reading, request)
+    return reading if usage is None else replace(reading, usage=usage, usage_estimated=True)
 
 
 def price_overrides(settings: Settings) -> Overrides | None:
@@ -33,3 +58,12 @@ def price_overrides(settings: Settings) -> Overrides | None:
         return None
     with file.open("rb") as opened:
         return parse(tomllib.load(opened), str(file))
+
+
+def make_upkeep(log: Log, settings: Settings) -> Callable[[], bool]:
+    """Deletes what is older than `[log]` keeps, a second's worth a call; says whether there is more."""
+
+    def upkeep() -> bool:
+        return expire(log, settings.log.bodies_days, settings.log.rows_days, datetime.now(UTC), seconds=1.0).more
+
+    return upkeep

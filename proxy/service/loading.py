@@ -21,8 +21,10 @@ BACK_OFF: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds before the log is tried again after it failed, by the number of failures."""
 STALL_WINDOW: Final = 600.0
 """Seconds that the longest round is remembered."""
-TICK: Final = 600.0
-"""Seconds between two rounds of what the log needs now and then (retention)."""
+UPKEEP: Final = 600.0
+"""Seconds between two rounds of upkeep (retention)."""
+UPKEEP_AGAIN: Final = 5.0
+"""The same where the last round had not done all."""
 
 log = structlog.get_logger("loading")
 
@@ -64,16 +66,17 @@ class FlushFailed(Exception):
 class Loading:
     """The thread. start() once, flush() from any thread, close() once.
 
-    relieve: called when the log has no memory left for a round, to stop readers. tick: called every TICK seconds, on this thread.
+    relieve: called when the log has no memory left for a round, to stop readers. upkeep: called now and then on this thread; says
+    whether it has more to do.
     """
 
-    def __init__(self, loader: Loader, relieve: Callable[[], None] = lambda: None, tick: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, loader: Loader, relieve: Callable[[], None] = lambda: None, upkeep: Callable[[], bool] = lambda: False) -> None:
         self.progress = Progress(loaded_until=time.time())
-        self._loader, self._relieve, self._tick = loader, relieve, tick
+        self._loader, self._relieve, self._upkeep = loader, relieve, upkeep
         self._wake = threading.Condition()
         self._waiters: list[Future[tuple[str, ...]]] = []
         self._closing = False
-        self._last_tick = time.monotonic()
+        self._next_upkeep = time.monotonic() + UPKEEP_AGAIN
         self._failed = 0  # rounds in a row
         self._thread = threading.Thread(target=self._run, name="loading")
 
@@ -118,8 +121,8 @@ class Loading:
                 self._wait(self._after_failure(error))
                 continue
             self._after_round(done, began, waiters)
-            if time.monotonic() - self._last_tick > TICK:
-                self._run_tick()
+            if time.monotonic() > self._next_upkeep and not done.more:
+                self._keep_up()
             if not done.more:
                 self._wait(min(max(done.seconds, SHORTEST), LONGEST) if done.frames else LONGEST)
         for waiter in self._waiters:
@@ -165,10 +168,11 @@ class Loading:
             self._relieve()
         return pause
 
-    def _run_tick(self) -> None:
-        self._last_tick = time.monotonic()
+    def _keep_up(self) -> None:
+        more = False
         try:
-            self._tick()
+            more = self._upkeep()
         except Exception as error:  # retention that fails today is tried again; loading goes on
             self.progress.errors += 1
             log.warning("upkeep of the log failed", error=str(error))
+        self._next_upkeep = time.monotonic() + (UPKEEP_AGAIN if more else UPKEEP)

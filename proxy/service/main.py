@@ -30,7 +30,7 @@ from proxy.log import quack
 from proxy.log.attach import Log, LogError, LogLocked
 from proxy.service import state
 from proxy.service.app import build_app
-from proxy.service.assembly import make_loader
+from proxy.service.assembly import make_loader, make_upkeep
 from proxy.service.loading import Loading
 from proxy.service.readers import QueryError, Readers
 from proxy.service.snapshots import sweep
@@ -121,7 +121,7 @@ async def serve(settings: Settings, opened: Log, leash: int) -> bool:
     spool = Spool(data_dir / "spool", host, "service", SEGMENT)
     readers = Readers(opened.cursor, data_dir, memory_bytes=2 * memory + (1 << 30))
     relief = QueryError("the loader needed the memory that the query held", "run it again, or raise [sql] memory", 503)
-    loading = Loading(make_loader(opened, settings), lambda: readers.interrupt(relief))
+    loading = Loading(make_loader(opened, settings), lambda: readers.interrupt(relief), make_upkeep(opened, settings))
     loading.start()
 
     token = None if state.is_loopback(settings.admin.host) else state.make_token(state.token_file(settings))

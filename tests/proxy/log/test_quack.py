@@ -43,7 +43,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Log, str]
     log.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(served: tuple[Log, str]) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB of somebody else with the log attached."""
     connection = duckdb.connect(":memory:")
@@ -118,7 +118,7 @@ def test_duckdbs_own_cli(served: tuple[Log, str], tmp_path: Path) -> None:
     attach = f"{loads} ATTACH '{served[1]}' AS log (TOKEN '{TOKEN}');"
 
     def run(sql: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        return subprocess.run(  # noqa: PLW1510
             [cli, "-csv", "-c", f"{attach} {sql}"], capture_output=True, text=True, timeout=60, cwd=tmp_path, env={"HOME": str(tmp_path)}
         )
 
@@ -126,7 +126,7 @@ def test_duckdbs_own_cli(served: tuple[Log, str], tmp_path: Path) -> None:
     assert "exchanges" in run("FROM log.query('SHOW TABLES');").stdout
     every = " ".join("FROM log.query('{}');".format(sql.replace("'", "''")) for sql in REFUSED)
     assert run("FROM log.query('FROM checkpoint()');").returncode != 0
-    refused = subprocess.run(
+    refused = subprocess.run(  # noqa: PLW1510
         [cli, "-csv"],
         input=f"{attach}\n" + every.replace("); ", ");\n") + "\n",
         capture_output=True,
