@@ -36,7 +36,8 @@ def read(captured: Captured) -> Reading:
 
 def read_session(captured: Captured, messages: Iterable[tuple[str, bytes | str]]) -> Reading:
     """Understand one WebSocket session: its messages in order, each with its direction, 'client' or 'upstream'."""
-    reader: SessionReader | None = None
+    by_path = find_session_reader(captured, "")
+    reader: SessionReader | None = by_path(captured) if by_path else None
     waiting: list[tuple[str, bytes | str]] = []
     for direction, message in messages:
         if reader is None and len(waiting) < _TRIES:
@@ -101,6 +102,10 @@ class BodyReader:
         """Find the framing from the first sixteen bytes that are no white space, and from the content type."""
         start = b"".join(self._buffer)
         self._buffer = [start]
+        if start[:2] == b"\x1f\x8b" and self._decoder is None:  # gzip that no header speaks of
+            self._decoder = Decoder("gzip")
+            start = self._decoder.feed(start)
+            self._buffer, self._size = [start], len(start)
         bare = start.removeprefix(b"\xef\xbb\xbf").lstrip()
         if len(bare) < 16 and not last:
             return
@@ -159,11 +164,11 @@ class BodyReader:
         self._waiting = []
 
     def _finish(self) -> None:
+        if self._parser is None and self._buffer and not self._sniffed:
+            self._sniff(last=True)
         if self._decoder is not None:
             self._decoder.finish()
             self._unread = self._decoder.broken
-        if self._parser is None and self._buffer and not self._sniffed:
-            self._sniff(last=True)
         if isinstance(self._parser, EventStreamParser):
             self._unread = self._unread or self._parser.broken
             if self._parser.pending and not self._unread:
@@ -178,11 +183,6 @@ class BodyReader:
         """Read a body that is one document (or turns out to be lines of them)."""
         bare = body.removeprefix(b"\xef\xbb\xbf").strip()
         if not bare:
-            return
-        if bare[:2] == b"\x1f\x8b" and self._decoder is None:  # gzip that no header speaks of
-            self._decoder = Decoder("gzip")
-            self._buffer, self._sniffed = [self._decoder.feed(bare)], False
-            self._finish()
             return
         try:
             document = parse_json(bare)
@@ -225,8 +225,8 @@ class BodyReader:
         self._document = document
         if self._reader is None:
             self._recognise(document, is_stream=False)
+        self._framed(False)
         if self._reader is not None:
-            self._framed(False)
             self._reader.feed(None, document)
 
     def _stream(self, values: list[Any]) -> None:
@@ -259,7 +259,8 @@ class BodyReader:
 
     def _generic(self) -> Reading:
         """What can be told of a dialect nobody knows."""
-        kind, message = find_error(self._document) or (None, None)
+        failed = self._captured.status is not None and self._captured.status >= 400  # then `_conclude` finds the error
+        kind, message = (None if failed else find_error(self._document)) or (None, None)
         return Reading(is_stream=self._is_stream, error_type=kind, error_message=message)
 
 
