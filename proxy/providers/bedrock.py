@@ -131,12 +131,12 @@ class Converse(BaseReader):
 def converse_usage(usage: dict[str, Any]) -> Usage | None:
     """Bedrock's TokenUsage in our words; None where it holds no token count.
 
-    input_tokens = inputTokens + cacheReadInputTokens + cacheWriteInputTokens (older services end these names in `Count`).
+    input_tokens = inputTokens + cacheReadInputTokens + cacheWriteInputTokens (older services, and Nova by itself, say …InputTokenCount).
     """
     asked, answered = count(usage.get("inputTokens")), count(usage.get("outputTokens"))
     if asked is None and answered is None:
         return None
-    read, written = _either(usage, "cacheReadInputTokens"), _either(usage, "cacheWriteInputTokens")
+    read, written = _either(usage, "cacheRead"), _either(usage, "cacheWrite")
     lives = [mapping(entry) for entry in items(usage.get("cacheDetails"))]
     return Usage(
         input_tokens=None if asked is None else total(asked, read, written),
@@ -150,8 +150,8 @@ def converse_usage(usage: dict[str, Any]) -> Usage | None:
 
 
 def _either(usage: dict[str, Any], key: str) -> int | None:
-    found = count(usage.get(key))
-    return count(usage.get(key + "Count")) if found is None else found
+    found = count(usage.get(key + "InputTokens"))
+    return count(usage.get(key + "InputTokenCount")) if found is None else found
 
 
 def _keep(pieces: list[str], piece: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from tests.helpers.answers import SSE, answered, sse
 
 MESSAGES = "/v1/messages"

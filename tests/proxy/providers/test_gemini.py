@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from tests.helpers.answers import SSE, answered, sse
 
 ONCE = "/v1beta/models/gemini-2.5-pro:generateContent"

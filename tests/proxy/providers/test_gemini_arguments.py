@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from proxy.providers.gemini_arguments import MAX_INDEX, apply_piece
 
 
