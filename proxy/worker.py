@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import gc
 import os
+import resource
 import signal
 import socket
 import ssl
@@ -44,12 +45,6 @@ def server_tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
     context.load_cert_chain(cert, key)
     context.set_alpn_protocols(["http/1.1"])
     return context
-
-
-async def _fsync_loop(spool: Spool, settings: Settings) -> None:
-    while True:
-        await asyncio.sleep(settings.spool.fsync_interval)
-        await asyncio.get_running_loop().run_in_executor(None, spool.fsync)
 
 
 def _counts(lane: Lane, started: float) -> dict[str, Any]:
@@ -88,9 +83,10 @@ async def serve(settings: Settings, index: int, listener: socket.socket, leash: 
         loop.add_reader(leash, lambda: stop(ORPHAN_DRAIN_SECONDS))  # readable = end of file: the supervisor is gone
 
     host = "".join(c if c.isalnum() or c in ".-" else "-" for c in socket.gethostname())[:80] or "host"
-    spool = Spool(settings.data_dir / "spool", host, f"w{index}", settings.spool.segment_mb << 20)
+    fsync = settings.spool.fsync
+    spool = Spool(settings.data_dir / "spool", host, f"w{index}", settings.spool.segment_mb << 20, syncs=fsync != "never")
     gauge = Gauge(spool.path)
-    capture = Capture(spool)
+    capture = Capture(spool, syncs_each=fsync == "each")
     capture.tell_each(os.environ.get("GOLDWASH_LOG_LEVEL", "").lower() == "debug")
     lane = Lane(settings, capture, (settings.data_dir / "key.secret").read_bytes(), loop)
     runner = web.AppRunner(build_app(lane), access_log=None, handle_signals=False)
@@ -108,8 +104,8 @@ async def serve(settings: Settings, index: int, listener: socket.socket, leash: 
             gauge.write(_counts(lane, started))
 
     tasks = [loop.create_task(show())]
-    if settings.spool.fsync != "never":
-        tasks.append(loop.create_task(_fsync_loop(spool, settings)))
+    if fsync == "interval":
+        tasks.append(loop.create_task(capture.sync_every(settings.spool.fsync_interval)))
     # Start-up's objects live for ever: the collector need not look at them, nor at every few hundred requests' worth of garbage.
     gc.collect()
     gc.freeze()
@@ -137,6 +133,8 @@ def main() -> None:
     arguments = parser.parse_args()
     logs.set_up(os.environ.get("GOLDWASH_LOG_LEVEL", "info"))
     settings = Settings.from_dump(sys.stdin.buffer.read())
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # two descriptors a stream; the soft limit is often 1,024
     listener = socket.socket(fileno=arguments.listen)
     listener.setblocking(False)
     uvloop.run(serve(settings, arguments.index, listener, arguments.leash, arguments.ready))

@@ -68,7 +68,6 @@ async def _demo(settings: Settings) -> int:
                 admin = f"http://{account.host_of(supervisor.settings.admin.host)}:{supervisor.admin_port}"
                 await play(f"{scheme}://{host}:{supervisor.port}", admin, Console(stderr=False), data_dir=Path(directory))
                 if not sys.stdin.isatty() or not sys.stdout.isatty():
-                    stopping.set()
                     os.kill(os.getpid(), 15)  # nobody is watching: the demo has ended
                     return
                 await account.follow(supervisor, stopping)

@@ -126,6 +126,11 @@ class ClientConnection(asyncio.Protocol):
         """Whether an exchange is under way."""
         return self._exchange is not None
 
+    @property
+    def is_held(self) -> bool:
+        """Whether we do not read from it, so that its silence is not its own."""
+        return self._paused
+
     def pause_writing(self) -> None:
         self.is_full = True
         if self._exchange is not None:
@@ -302,7 +307,7 @@ class ClientConnection(asyncio.Protocol):
         if body:
             request.add(body)
             request.take()
-        if not exchange.accept(text, body) and lane.refuses_unlogged:
+        if not exchange.accept(text, body):
             raise Refused(503, "log_full", "the log has no room and on_log_failure is 'refuse'")
         parts = [method, b" ", target.rest, b" HTTP/1.1\r\n", route.host_line, *lines]
         if coding is not None:
@@ -318,7 +323,10 @@ class ClientConnection(asyncio.Protocol):
             exchange.sign_when_whole(signer, method, target.rest, lines)
             exchange.pass_request(body, b"", whole=whole, copy=False)
             return
-        exchange.send(b"".join(parts), whole=whole)
+        if lane.capture.syncs_each:
+            exchange.send_when_synced(b"".join(parts), whole=whole)
+        else:
+            exchange.send(b"".join(parts), whole=whole)
         if not whole and exchange.waits:
             self.pause_reading()
 

@@ -88,9 +88,27 @@ class LiveExchange:
     # request, client to upstream
 
     def accept(self, text: bytes, body: bytes) -> bool:
-        """Write ACCEPTED: from here on the exchange ends as exactly one row. False: it could not be written."""
+        """Write ACCEPTED: from here on the exchange ends as exactly one row. False: it must be refused, for the log has no room."""
         kept = b"" if self._flags & frames.OMIT_REQUEST else body
-        return self.lane.capture.accepted(frames.accepted(self.exchange_id, time.time_ns(), self._flags, text, kept))
+        payload = frames.accepted(self.exchange_id, time.time_ns(), self._flags, text, kept)
+        return self.lane.capture.accepted(payload, or_refuse=self.lane.refuses_unlogged)
+
+    def send_when_synced(self, data: bytes, *, whole: bool) -> None:
+        """As send, but not before ACCEPTED is on the disk ([spool] fsync = "each")."""
+        self.request_sent = whole
+        self.waits = True
+        self._to_send.append(data)
+        self.lane.capture.when_synced(self._synced)
+
+    def _synced(self) -> None:
+        if not self.waits:  # the client has gone meanwhile
+            return
+        self.waits = False
+        data = b"".join(self._to_send)
+        self._to_send.clear()
+        self.send(data, whole=self.request_sent)
+        if not self.waits and self.client is not None:
+            self.client.resume_reading()
 
     def send(self, data: bytes, *, whole: bool) -> None:
         """Give head (and what has come of the body) to an upstream connection, now or when one is there."""
@@ -223,6 +241,7 @@ class LiveExchange:
         """The client hung up before the end of the answer."""
         self.client = None
         if self.lane.finishes_for_gone_clients and self.request_sent and not self._tunnel_open:
+            self.lane.orphans.add(self)
             if self.upstream is not None:
                 self.upstream.transport.resume_reading()
             return
@@ -270,8 +289,8 @@ class LiveExchange:
         if client is not None and client.is_full:
             if silent >= settings.silence_timeout + 1:
                 client.abort()  # ends this exchange as client_gone
-        elif not self.request_sent and self._status == 0:
-            if silent >= self.lane.client_body_timeout + 1 and client is not None:
+        elif not self.request_sent and self._status == 0 and client is not None and not client.is_held:
+            if silent >= self.lane.client_body_timeout + 1:
                 client.refuse(408, "client_timeout", f"no byte of the request's body for {silent} s", self)
                 self.client_failed("client_timeout", f"the client sent no byte of its body for {silent} s")
         elif self._status == 0:
@@ -413,6 +432,8 @@ class LiveExchange:
         if self._finished:
             return
         self._finished = True
+        if self.client is None:
+            self.lane.orphans.discard(self)
         ended_ns = monotonic_ns() - self._started_ns
         if self._tunnel_open:  # what is still pending must keep its order and direction
             if self.request.size:
@@ -422,9 +443,9 @@ class LiveExchange:
         request_rest, request_hash = self.request.finish()
         response_rest, response_hash = self.response.finish()
         flags = self._flags
-        if self.request.truncated:
+        if self.request.truncated and not flags & frames.OMIT_REQUEST:
             flags |= frames.REQUEST_TRUNCATED
-        if self.response.truncated:
+        if self.response.truncated and not flags & frames.OMIT_RESPONSE:
             flags |= frames.RESPONSE_TRUNCATED
         head = b"" if self._answered_spooled else self._head_text
         said = f"{kind}\n{why.translate(_ONE_LINE)}".encode("utf-8", "replace") if kind else b"\n"

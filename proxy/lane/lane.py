@@ -16,6 +16,7 @@ import structlog
 from config.settings import Settings
 from proxy.lane.capture import Capture
 from proxy.lane.client import ClientConnection, Refused
+from proxy.lane.exchange import LiveExchange
 from proxy.lane.headers import HeaderPolicy
 from proxy.lane.pool import Pool
 from proxy.lane.routing import Route, Router
@@ -47,6 +48,7 @@ class Lane:
         self.refuses_unlogged = settings.proxy.on_log_failure == "refuse"
         self.no_tee = Tee(0, keep=True, whole=True)  # the answer of an exchange that has none yet; nothing is ever added
         self.clients: set[ClientConnection] = set()
+        self.orphans: set[LiveExchange] = set()  # their clients have gone and on_client_gone is "finish"
         self.draining = False
         self.tick = 0
         self.refused = 0
@@ -148,7 +150,7 @@ class Lane:
     @property
     def active(self) -> int:
         """Exchanges under way."""
-        return sum(client.is_busy for client in self.clients)
+        return sum(client.is_busy for client in self.clients) + len(self.orphans)
 
     @property
     def connections(self) -> dict[str, int]:
@@ -167,6 +169,8 @@ class Lane:
             self.capture.tick()
             for client in list(self.clients):
                 client.check_time(self.tick)
+            for exchange in list(self.orphans):
+                exchange.check_time(self.tick)
             for pool in self._pools.values():
                 pool.sweep(self.tick)
         except Exception:  # a fault here must not stop the clock
@@ -183,6 +187,8 @@ class Lane:
         cut = self.active
         for client in list(self.clients):
             client.end_for_shutdown()
+        for exchange in list(self.orphans):
+            exchange.end_for_shutdown()
         for pool in self._pools.values():
             pool.close()
         if self._timer is not None:

@@ -1,6 +1,6 @@
 """Appends frames to a run's segments: preallocated, memory-mapped, no system call a frame.
 
-What is appended is in the page cache at once and outlives the process; fsync() makes it outlive the machine. A full disk
+What is appended is in the page cache at once and outlives the process; sync() makes it outlive the machine. A full disk
 shows when a segment is allocated, never as a fault in the middle of a frame.
 """
 
@@ -54,8 +54,10 @@ class Segment:
 class Spool:
     """The writing side of one run. One process, one thread."""
 
-    def __init__(self, directory: Path, host: str, worker: str, segment_bytes: int) -> None:
-        """Create the run's directory and its first segment. Raises SpoolFull where there is no room."""
+    def __init__(self, directory: Path, host: str, worker: str, segment_bytes: int, *, syncs: bool = False) -> None:
+        """Create the run's directory and its first segment; `syncs`: descriptors() is called now and then. Raises SpoolFull."""
+        self._syncs = syncs
+        self._unsynced: list[int] = []
         self.segment_bytes = segment_bytes
         self.host, self.worker = host, worker
         self.run = f"{host}-{worker}-{time.time_ns():x}-{os.getpid():x}"
@@ -116,6 +118,8 @@ class Spool:
         return fresh
 
     def _retired(self, segment: Segment) -> None:
+        if self._syncs:
+            self._unsynced.append(os.dup(segment.fd))
         segment.close()
 
     def prepare(self) -> None:
@@ -123,9 +127,10 @@ class Spool:
         if self._next is None and self._segment.offset * 2 > self._segment.size:
             self._next = self._allocate(self.segment_bytes)
 
-    def fsync(self) -> None:
-        """Make all appended frames survive the machine. Blocks; call it from a thread."""
-        os.fdatasync(self._segment.fd)
+    def descriptors(self) -> list[int]:
+        """Duplicates of the descriptors that hold frames not synced yet, for sync(); the caller owns them."""
+        found, self._unsynced = self._unsynced, []
+        return [*found, os.dup(self._segment.fd)]
 
     def close(self) -> None:
         """Seal the run: no frame follows. The loader deletes it when all of it is in the log."""
@@ -134,7 +139,19 @@ class Spool:
         if self._next is not None:
             _SIZE.pack_into(self._next.map, self._next.offset, SEALED)
             self._next.close()
+        for descriptor in self._unsynced:
+            os.close(descriptor)
         os.close(self._lock)
+
+
+def sync(descriptors: list[int]) -> None:
+    """Bring segments to the disk, with what was stored into their mappings, and close the descriptors. Blocks: call it in a thread."""
+    try:
+        for descriptor in descriptors:
+            os.fdatasync(descriptor)
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
 
 
 assert HEADER_SIZE % ALIGN == 0
