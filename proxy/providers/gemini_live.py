@@ -9,13 +9,13 @@ The last usageMetadata of a turn holds.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields, replace
 from typing import Any
 
-from proxy.exchange import Captured, Reading, ToolCall, Turn, Usage
+from proxy.exchange import Captured, Reading, ToolCall, Turn
 from proxy.providers.errors import find_error
-from proxy.providers.fields import items, mapping, text, total, word
+from proxy.providers.fields import items, mapping, text, word
 from proxy.providers.gemini_usage import gemini_usage, service_tier
+from proxy.providers.turns import sum_usage
 from proxy.streams.json_value import Unparsable, json_text, parse_json
 
 DIALECT = "gemini.live"
@@ -67,21 +67,21 @@ class LiveReader:
         """Tell what has been understood so far; usage is the sum of the turns that report one."""
         turns = [*self._turns, self._closed(None)] if self._now.began else self._turns
         error_type, error_message = self._error or (None, None)
-        said = "".join(turn.output_text or "" for turn in turns)
+        raw = "[" + ",".join(turn.usage.raw for turn in turns if turn.usage and turn.usage.raw) + "]"
         return Reading(
             dialect=DIALECT,
             operation="generate_content",
             is_stream=True,
             request_model=self._model.rsplit("/", 1)[-1] if self._model else None,
-            usage=sum_usage(turn.usage for turn in turns),
+            usage=sum_usage((turn.usage for turn in turns), raw),
             service_tier=self._tier,
             finish_reasons=tuple(turn.finish_reason for turn in turns if turn.finish_reason),
             tool_calls=tuple(self._calls),
-            output_text=said or None,
+            output_text="\n".join(turn.output_text for turn in turns if turn.output_text) or None,
             reasoning_text="".join([*self._thoughts, *self._now.thoughts]) or None,
             error_type=error_type,
             error_message=error_message,
-            terminal=None,
+            terminal=not self._now.began if turns else None,
             turns=tuple(turns),
         )
 
@@ -141,14 +141,3 @@ def read_session(captured: Captured, messages: Iterable[tuple[str, bytes | str]]
     for direction, message in messages:
         reader.feed(direction, message)
     return reader.result()
-
-
-def sum_usage(usages: Iterable[Usage | None]) -> Usage | None:
-    """The sum of what the responses of a session report, field by field; None where none reports anything."""
-    known = [usage for usage in usages if usage is not None]
-    if not known:
-        return None
-    names = [field.name for field in fields(Usage) if field.name != "raw"]
-    sums: dict[str, Any] = {name: total(*(getattr(usage, name) for usage in known)) for name in names}
-    raw = "[" + ",".join(usage.raw for usage in known if usage.raw) + "]" if len(known) > 1 else known[0].raw
-    return replace(Usage(**sums), raw=raw)
