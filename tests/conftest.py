@@ -56,7 +56,7 @@ def stage() -> Iterator[Upstream]:
 @pytest.fixture(scope="session")
 def private_stage(authority: Authority) -> Iterator[Upstream]:
     """A scripted upstream behind TLS by the private CA."""
-    with Upstream(tls=authority.server("localhost", "127.0.0.1")) as upstream:
+    with Upstream(tls=authority.server("localhost", "127.0.0.1", "api.company.example")) as upstream:
         yield upstream
 
 

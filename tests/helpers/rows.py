@@ -27,8 +27,8 @@ class Mark:
         """The one row since then, compared with `expected` by column."""
         rows = eventually(self.rows, within=3)  # a client may have its answer a moment before its worker has noted the end
         assert len(rows) == 1, [(row["provider"], row["path"], row["ending"]) for row in rows]
-        seen = {name: rows[0][name] for name in expected or {}}
-        assert seen == dict(expected or {}), rows[0]["error_message"]
+        wrong = {name: (rows[0][name], value) for name, value in (expected or {}).items() if rows[0][name] != value}
+        assert not wrong, f"column: (is, should be) {wrong}; {rows[0]['error_message']}"
         return rows[0]
 
 

@@ -1,0 +1,111 @@
+"""TLS on both sides, private CAs, and the way out through a corporate proxy."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.certificates import Authority
+from tests.helpers.client import Client, fetch, request
+from tests.helpers.egress import EgressProxy
+from tests.helpers.goldwash import Goldwash
+from tests.helpers.rows import Mark
+from tests.helpers.upstream import Upstream, answer
+
+COMPANY = "api.company.example"
+
+
+def test_private_ca(goldwash: Goldwash, private_stage: Upstream) -> None:
+    """An upstream behind a private CA is reached with ca_file, connections are kept, and bytes pass."""
+    private_stage.on("/private", answer(200, [], b"river" * 1000, framing="chunked", piece=77))
+    mark = Mark(goldwash)
+    for _ in range(3):
+        assert bytes(fetch(goldwash.port, "POST", "/private/private", [], b"x" * 50_000).body) == b"river" * 1000
+    assert {bytes(got.body) for got in private_stage.to("/private")} == {b"x" * 50_000}
+    assert [row["ending"] for row in mark.rows()] == ["complete"] * 3
+
+
+def test_https_for_clients(goldwash_tls: Goldwash, stage: Upstream, authority: Authority) -> None:
+    """With a certificate Goldwash serves HTTPS: pipelined, kept alive, streamed, all as without."""
+    stage.on("/over-tls", lambda got: answer(200, [], [got.query.encode()] * 3, framing="chunked", delay=0.01))
+    mark = Mark(goldwash_tls)
+    with Client(goldwash_tls.port, tls=authority.client()) as client:
+        client.send(b"".join(request("GET", f"/stage/over-tls?{number}") for number in range(3)))
+        assert [bytes(client.answer().body) for _ in range(3)] == [b"000", b"111", b"222"]
+    assert [row["ending"] for row in mark.rows()] == ["complete"] * 3
+
+
+def test_large_bodies_over_https(goldwash_tls: Goldwash, stage: Upstream, authority: Authority) -> None:
+    """Large bodies pass both ways over TLS."""
+    body = bytes(range(256)) * 12_000
+    stage.on("/large-tls", lambda got: answer(200, [], bytes(got.body), piece=100_000))
+    with Client(goldwash_tls.port, tls=authority.client(), timeout=30) as client:
+        client.send(request("POST", "/stage/large-tls", [], body))
+        assert bytes(client.answer("POST").body) == body
+
+
+def test_plain_http_to_the_https_port(goldwash_tls: Goldwash, stage: Upstream, authority: Authority) -> None:
+    """Somebody who speaks plain HTTP to the HTTPS port is hung up on, and the others are served."""
+    with Client(goldwash_tls.port, timeout=5) as client:
+        client.send(request("GET", "/stage/plain"))
+        alert = not client.ended()
+        assert not alert or client.ended()
+    stage.on("/after-plain", answer(200, [], b"ok"))
+    with Client(goldwash_tls.port, tls=authority.client()) as client:
+        client.send(request("GET", "/stage/after-plain"))
+        assert client.answer().status == 200
+
+
+def company(authority: Authority) -> dict[str, dict[str, object]]:
+    return {"company": {"url": f"https://{COMPANY}/base", "ca_file": str(authority.ca_file)}}
+
+
+def test_egress_proxy_of_the_environment(tmp_path: Path, private_stage: Upstream, authority: Authority) -> None:
+    """HTTPS_PROXY is honoured with its password: TLS goes end to end through the tunnel, and the password lies nowhere."""
+    private_stage.on("/base/v1", answer(200, [], b"through"))
+    with EgressProxy({COMPANY: private_stage.port}, login=("river", "p@ss-planted")) as proxy:
+        environ = {"HTTPS_PROXY": f"http://river:p%40ss-planted@127.0.0.1:{proxy.port}"}
+        with Goldwash(tmp_path, company(authority), environ=environ) as goldwash:
+            for _ in range(2):
+                assert bytes(fetch(goldwash.port, "POST", "/company/v1", [], b"{}").body) == b"through"
+            row = goldwash.rows("provider = 'company'")[0]
+            assert row["ending"] == "complete"
+            assert private_stage.to("/base/v1")[-1].all("host") == [COMPANY]
+            assert proxy.asked == [f"CONNECT {COMPANY}:443 HTTP/1.1"]
+            assert not [file for file in goldwash.data_dir.rglob("*") if file.is_file() and b"ss-planted" in file.read_bytes()]
+            assert "ss-planted" not in goldwash.output()
+
+
+@pytest.mark.parametrize(
+    ("names", "login", "why"),
+    [({}, None, "502"), ({COMPANY: 1}, ("river", "secret"), "407")],
+    ids=["proxy cannot reach it", "proxy wants a password"],
+)
+def test_egress_proxy_that_refuses(
+    tmp_path: Path, authority: Authority, names: dict[str, int], login: tuple[str, str] | None, why: str
+) -> None:
+    """A corporate proxy that refuses gives 502 that names it and says why."""
+    with EgressProxy(names, login) as proxy:
+        upstreams = {"company": {**company(authority)["company"], "egress_proxy": f"http://127.0.0.1:{proxy.port}"}}
+        with Goldwash(tmp_path, upstreams) as goldwash:
+            got = fetch(goldwash.port, "POST", "/company/v1", [], b"{}")
+            assert got.status == 502
+            message = json.loads(bytes(got.body))["error"]["message"]
+            assert "egress proxy" in message
+            assert f"127.0.0.1:{proxy.port}" in message
+            assert why in message
+            assert goldwash.row("provider = 'company'")["ending"] == "upstream_error"
+
+
+def test_egress_proxy_that_is_down(tmp_path: Path, authority: Authority) -> None:
+    """A corporate proxy that cannot be reached is named in the error."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    upstreams = {"company": {**company(authority)["company"], "egress_proxy": f"http://127.0.0.1:{port}"}}
+    with Goldwash(tmp_path, upstreams) as goldwash:
+        got = fetch(goldwash.port, "GET", "/company/v1")
+        assert got.status == 502
+        assert f"127.0.0.1:{port}" in json.loads(bytes(got.body))["error"]["message"]
