@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 
 from proxy.exchange import Captured, Ending
-from proxy.log.rows import Exchange, digest
+from proxy.log.rows import Exchange
 from proxy.spool.frames import (
     CLIENT_FRAMES,
     FACTS,
@@ -39,22 +40,21 @@ def assemble(exchange_id: bytes, frames: Sequence[Frame], host: str, worker: str
     response: list[bytes] = []
     first_ns: int | None = None
     for frame in frames:
-        match frame:
-            case Accepted():
-                accepted = frame
-                request.append(frame.body)
-            case Part():
-                if frame.direction in (REQUEST, CLIENT_FRAMES):
-                    request.append(frame.data)
-                else:
-                    response.append(frame.data)
-                    first_ns = frame.after_ns if first_ns is None else first_ns
-            case Answered():
-                status, answer_headers = frame.status, frame.headers
-            case Finished():
-                finished = frame
-                request.append(frame.request_rest)
-                response.append(frame.response_rest)
+        if isinstance(frame, Accepted):
+            accepted = frame
+            request.append(frame.body)
+        elif isinstance(frame, Finished):
+            finished = frame
+            request.append(frame.request_rest)
+            response.append(frame.response_rest)
+        elif isinstance(frame, Part):
+            if frame.direction in (REQUEST, CLIENT_FRAMES):
+                request.append(frame.data)
+            else:
+                response.append(frame.data)
+                first_ns = frame.after_ns if first_ns is None else first_ns
+        elif isinstance(frame, Answered):
+            status, answer_headers = frame.status, frame.headers
     flags = (accepted.flags if accepted else 0) | (finished.flags if finished else 0)
     facts = accepted.facts if accepted else _NO_FACTS
     upstream, dialect_hint, upstream_url, method, path, query, api_key_hash, url_metadata = facts
@@ -109,4 +109,4 @@ def assemble(exchange_id: bytes, frames: Sequence[Frame], host: str, worker: str
 def _hash(known: bytes | None, body: bytes, passed: int) -> str | None:
     if known is not None:
         return known.hex()
-    return digest(body) if len(body) == passed else None
+    return sha256(body).hexdigest() if len(body) == passed else None

@@ -25,7 +25,7 @@ from proxy.log import records
 from proxy.log.attach import Log
 from proxy.log.columns import BODIES, EXCHANGES, TURNS, Column, batch, insert
 from proxy.log.intake import Budget, Intake, Loss, Position, Taken
-from proxy.log.rows import Exchange, Price, Scrub, body_row, ending, exchange_row, texts, turn_rows
+from proxy.log.rows import Exchange, Price, Scrub, rows
 from proxy.log.sessions import session
 from proxy.reading import read_session
 from proxy.spool.frames import FrameError
@@ -58,7 +58,12 @@ class Untouched:
     """Scrubs nothing."""
 
     def text(self, text: str) -> str:
+        """The same."""
         return text
+
+    def texts(self, texts: tuple[str | None, ...]) -> tuple[str | None, ...]:
+        """The same."""
+        return texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,18 +228,15 @@ class Loader:
             price: Price = self._price(reading, captured.upstream, captured.upstream_url, datetime.fromtimestamp(at_ns / 1e9, UTC))
         except Exception as error:  # a fault in pricing must cost one price, not the row
             price = Unpriced(f"pricing failed: {type(error).__name__}: {error}")
-        stored = texts(exchange, reading, self._scrub)
-        round_.exchanges.append(exchange_row(exchange, reading, price, self._scrub, stored))
-        # What a reader joined from many events may hold a secret that no pattern finds in the events themselves.
-        body = body_row(exchange, self._scrub, withhold=stored.scrubbed and bool(reading.is_stream), messages=messages)
-        if body:
-            round_.bodies.append(body)
-        if reading.turns:
-            round_.turns += turn_rows(exchange.exchange_id, reading, self._scrub)
-        how = ending(exchange, reading)
-        round_.ledger[at_ns // 86_400_000_000_000, exchange.host, exchange.worker, run][how.value] += 1
-        round_.lost += how is Ending.LOST
-        round_.newest_ns = max(round_.newest_ns or 0, at_ns)
+        stored = rows(exchange, reading, price, self._scrub, messages)
+        round_.exchanges.append(stored.exchange)
+        if stored.body:
+            round_.bodies.append(stored.body)
+        round_.turns += stored.turns
+        round_.ledger[at_ns // 86_400_000_000_000, exchange.host, exchange.worker, run][stored.ending.value] += 1
+        round_.lost += stored.ending is Ending.LOST
+        if round_.newest_ns is None or at_ns > round_.newest_ns:
+            round_.newest_ns = at_ns
 
     def _reading(self, exchange: Exchange) -> tuple[Reading, str | None]:
         try:

@@ -167,6 +167,13 @@ class Redactor:
             text = compiled.sub(self._surrogate(pattern), text)
         return text
 
+    def texts(self, texts: tuple[str | None, ...]) -> tuple[str | None, ...]:
+        """Each text so; the very same tuple where nothing was found in any: one pass over all of them tells."""
+        joined = "\n".join(filter(None, texts))
+        if self.text(joined) is joined:
+            return texts
+        return tuple([self.text(text) if text else text for text in texts])
+
     def _surrogate(self, pattern: Pattern) -> Callable[[Any], str]:
         def replace(match: Any) -> str:
             whole: str = match.group(0)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from hashlib import sha256
 from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 
 from proxy.exchange import Captured, Ending, Reading, Usage
 from proxy.log.columns import money
-from proxy.log.metadata import FIELDS, Metadata, metadata
+from proxy.log.metadata import Metadata, metadata
 from proxy.streams.encoding import Decoder
 
 BASE64: Final = "base64"  # the body's bytes are no text
@@ -21,6 +19,10 @@ OPAQUE: Final = "base64;encoded"  # nor could their content-encoding be undone: 
 
 MESSAGES: Final = "messages"  # of a WebSocket session: both sides' messages as JSON lines
 WITHHELD: Final = "withheld"  # a secret stands in it in pieces (cut up by a stream), so none of it is kept
+
+
+Headers = tuple[tuple[str, str], ...]
+Body = tuple[str | None, str | None]  # as text, and its coding
 
 
 class Price(Protocol):
@@ -53,8 +55,11 @@ class Scrub(Protocol):
     def text(self, text: str) -> str:
         """The same without secrets; the very same object where there are none."""
 
+    def texts(self, texts: tuple[str | None, ...]) -> tuple[str | None, ...]:
+        """Each of them so; the very same object where there are none in any."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Exchange:
     """One exchange put together from its frames: what was captured, and the facts beside the bytes."""
 
@@ -79,38 +84,73 @@ class Exchange:
     pieces: tuple[tuple[int, int, bytes], ...] = ()  # of a WebSocket session: direction, ns since accepted, raw frames; in order
 
 
-class Texts(NamedTuple):
-    """What was read as text, as it is stored."""
+class Rows(NamedTuple):
+    """What one exchange puts into the log."""
 
-    output_text: str | None
-    reasoning_text: str | None
-    refusal: str | None
-    error_message: str | None
-    tool_calls: str | None  # JSON
-    scrubbed: bool  # something was taken out
+    exchange: tuple[Any, ...]  # in the order of columns.EXCHANGES
+    body: tuple[Any, ...] | None  # in the order of columns.BODIES; None: nothing is to be kept
+    turns: list[tuple[Any, ...]]  # in the order of columns.TURNS, numbered from 1
+    ending: Ending
 
 
-def texts(exchange: Exchange, reading: Reading, scrub: Scrub) -> Texts:
-    """The texts of one exchange with the secrets out."""
+def rows(exchange: Exchange, reading: Reading, price: Price, scrub: Scrub, messages: str | None = None) -> Rows:
+    """All rows of one exchange, with the secrets out.
+
+    messages: of a WebSocket session, its messages as JSON lines, which stand in for both bodies' raw frames.
+    """
+    captured = exchange.captured
+    said = metadata(captured.request_headers, exchange.url_metadata)
+    request, request_coding = (None, None) if exchange.websocket else plain(captured.request_body, captured.request_headers)
+    answer: Body = (messages or None, MESSAGES) if exchange.websocket else plain(captured.response_body, captured.response_headers)
     found = (
         reading.output_text,
         reading.reasoning_text,
         reading.refusal,
         reading.error_message or exchange.error_message,
         tool_calls_json(reading),
+        request,
+        answer[0],
+        headers_json(captured.request_headers),
+        headers_json(captured.response_headers),
+        said.feature,
+        said.user_id,
+        said.session_id,
+        said.task,
+        said.prompt_version,
+        said.environment,
+        said.purpose,
+        said.retry_of,
+        *said.properties,
+        *said.properties.values(),
+        *[turn.output_text for turn in reading.turns],
     )
-    output, reasoning, refusal, error, tools = clean = [scrub.text(text) if text else text for text in found]
-    return Texts(output, reasoning, refusal, error, tools, any(one is not other for one, other in zip(clean, found, strict=True)))
+    clean = scrub.texts(found)
+    # What a reader joined from many events may hold a secret that no pattern finds in the events themselves.
+    withhold = bool(reading.is_stream) and clean is not found and clean[:_JOINED] != found[:_JOINED]
+    how = ending(exchange, reading)
+    turned = clean[len(clean) - len(reading.turns) :]
+    return Rows(
+        _exchange_row(exchange, reading, price, said, clean, how),
+        _body_row(exchange, (clean[5], request_coding), (None, WITHHELD) if withhold else (clean[6], answer[1])),
+        _turn_rows(exchange.exchange_id, reading, turned) if reading.turns else [],
+        how,
+    )
 
 
-def exchange_row(exchange: Exchange, reading: Reading, price: Price, scrub: Scrub, stored: Texts) -> tuple[Any, ...]:
-    """The row of `exchanges`, in the order of columns.EXCHANGES."""
+_JOINED: Final = 5  # the first so many texts of an exchange are those that a reader put together
+_SAID: Final = 17  # where the properties begin: their names, then their values
+
+
+def _exchange_row(
+    exchange: Exchange, reading: Reading, price: Price, said: Metadata, clean: tuple[str | None, ...], how: Ending
+) -> tuple[Any, ...]:
     captured = exchange.captured
-    said = metadata(captured.request_headers, exchange.url_metadata)
     usage = reading.usage or _NO_USAGE
     accepted_us = captured.accepted_at_ns // 1000
     ended_ns = exchange.ended_after_ns
     first_ns = exchange.first_chunk_after_ns
+    count = len(said.properties)
+    names, values = clean[_SAID : _SAID + count], clean[_SAID + count : _SAID + 2 * count]
     return (
         exchange.exchange_id,
         accepted_us,
@@ -121,7 +161,7 @@ def exchange_row(exchange: Exchange, reading: Reading, price: Price, scrub: Scru
         captured.method or None,
         captured.path or None,
         captured.status,
-        ending(exchange, reading).value,
+        how.value,
         reading.is_stream,
         reading.request_model,
         reading.response_model,
@@ -139,11 +179,11 @@ def exchange_row(exchange: Exchange, reading: Reading, price: Price, scrub: Scru
         price.version,
         reading.service_tier,
         list(reading.finish_reasons) or None,
-        stored.tool_calls,
-        stored.output_text,
-        stored.reasoning_text,
+        clean[4],
+        clean[0],
+        clean[1],
         reading.error_type or exchange.error_type,
-        stored.error_message,
+        clean[3],
         None if ended_ns is None else ended_ns / 1e6,
         None if first_ns is None else first_ns / 1e6,
         len(reading.turns) if exchange.websocket else None,
@@ -152,7 +192,12 @@ def exchange_row(exchange: Exchange, reading: Reading, price: Price, scrub: Scru
         exchange.request_sha256,
         exchange.response_sha256,
         exchange.api_key_hash,
-        *_said(said, scrub),
+        *clean[9:15],  # feature, user_id, session_id, task, prompt_version, environment
+        list(dict(zip(names, values, strict=True)).items()),  # once more a dict: two names may differ in a secret alone
+        said.trace_id,
+        said.span_id,
+        clean[15] or "app",
+        clean[16],
         reading.system_fingerprint,
         captured.query or None,
         captured.upstream_url or None,
@@ -177,48 +222,25 @@ def exchange_row(exchange: Exchange, reading: Reading, price: Price, scrub: Scru
         usage.pages,
         usage.images,
         usage.characters,
-        stored.refusal,
+        clean[2],
         reading.terminal,
         reading.metrics,
         reading.unread,
         captured.request_truncated,
         captured.response_truncated,
-        headers_json(captured.request_headers, scrub),
-        headers_json(captured.response_headers, scrub),
+        clean[7],
+        clean[8],
     )
 
 
 _NO_USAGE: Final = Usage()
 
 
-def _said(said: Metadata, scrub: Scrub) -> tuple[Any, ...]:
-    """Columns `feature` to `retry_of`, in the table's order; a client's words can hold a secret as well as any."""
-    clean: Callable[[str], str] = scrub.text
-    words = "\n".join([*filter(None, (getattr(said, name) for name in FIELDS)), *said.properties, *said.properties.values()])
-    if clean(words) is words:
-        clean = str
-    properties = [(clean(key), clean(value)) for key, value in said.properties.items()]
-    if len({key for key, _ in properties}) < len(properties):
-        properties = list(dict(properties).items())  # two names that differ in a secret alone
-    return (
-        clean(said.feature) if said.feature else None,
-        clean(said.user_id) if said.user_id else None,
-        clean(said.session_id) if said.session_id else None,
-        clean(said.task) if said.task else None,
-        clean(said.prompt_version) if said.prompt_version else None,
-        clean(said.environment) if said.environment else None,
-        properties,
-        said.trace_id,
-        said.span_id,
-        clean(said.purpose) if said.purpose else "app",
-        clean(said.retry_of) if said.retry_of else None,
-    )
-
-
 def ending(exchange: Exchange, reading: Reading) -> Ending:
     """The lane's ending, corrected by the dialect: an answer that closed cleanly before its terminal event is not complete."""
-    whole = not (exchange.captured.response_truncated or exchange.response_omitted)
-    if exchange.ending is Ending.COMPLETE and reading.terminal is False and whole:
+    if exchange.ending is Ending.COMPLETE and reading.terminal is False:
+        if exchange.captured.response_truncated or exchange.response_omitted:
+            return Ending.COMPLETE  # the terminal event passed, if it did, where nothing was kept
         return Ending.UPSTREAM_ERROR if reading.error_type else Ending.PARTIAL
     return exchange.ending
 
@@ -230,58 +252,55 @@ def tool_calls_json(reading: Reading) -> str | None:
     return _json([{"id": call.id, "name": call.name, "arguments": call.arguments} for call in reading.tool_calls])
 
 
-def headers_json(headers: tuple[tuple[str, str], ...], scrub: Scrub) -> str | None:
+def headers_json(headers: Headers) -> str | None:
     """Headers as a JSON object; a name that came twice has its values joined as HTTP allows."""
     if not headers:
         return None
-    merged: dict[str, str] = {}
-    for name, value in headers:
-        merged[name] = f"{merged[name]}, {value}" if name in merged else value
-    return scrub.text(_json(merged))
+    merged = dict(headers)
+    if len(merged) < len(headers):
+        merged = {}
+        for name, value in headers:
+            merged[name] = f"{merged[name]}, {value}" if name in merged else value
+    return _json(merged)
 
 
-def body_row(exchange: Exchange, scrub: Scrub, *, withhold: bool = False, messages: str | None = None) -> tuple[Any, ...] | None:
-    """The row of `bodies`, in the order of columns.BODIES; None where nothing is to be kept.
+def plain(body: bytes, headers: Headers) -> Body:
+    """A body as text with its content-encoding undone, and how it is stored: None = as it is, else BASE64 or OPAQUE.
 
-    withhold: do not keep the answer (see WITHHELD). messages: of a WebSocket session, its messages as JSON lines, which stand in for
-    both bodies' raw frames.
+    Latin-1 maps each byte of a binary body to one character and back, so that secrets are found in it too.
     """
-    captured = exchange.captured
-    if exchange.websocket:
-        if not messages:
-            return None
-        kept, coding = (None, WITHHELD) if withhold else (scrub.text(messages), MESSAGES)
-        return exchange.exchange_id, captured.accepted_at_ns // 1000, None, kept, None, coding
-    request, request_coding = stored(captured.request_body, captured.request_headers, scrub)
-    response, response_coding = (None, WITHHELD) if withhold else stored(captured.response_body, captured.response_headers, scrub)
-    if request is None and response is None and not withhold:
-        return None
-    return exchange.exchange_id, captured.accepted_at_ns // 1000, request, response, request_coding, response_coding
-
-
-def stored(body: bytes, headers: tuple[tuple[str, str], ...], scrub: Scrub) -> tuple[str | None, str | None]:
-    """A body as it is kept, and its coding: None = text with its content-encoding undone, else BASE64 or OPAQUE."""
     if not body:
         return None, None
     for name, value in headers:
         if name == "content-encoding" and value.strip().lower() not in ("", "identity"):
             decoder = Decoder(value)
-            plain = decoder.feed(body)
-            if decoder.broken and not plain:
-                return base64.b64encode(body).decode(), OPAQUE
-            body = plain
+            decoded = decoder.feed(body)
+            if decoder.broken and not decoded:
+                return body.decode("latin-1"), OPAQUE
+            body = decoded
             break
     try:
-        return scrub.text(body.decode()), None
+        return body.decode(), None
     except UnicodeDecodeError:
-        # Latin-1 maps each byte to one character and back, so that secrets are found in binary bodies too.
-        return base64.b64encode(scrub.text(body.decode("latin-1")).encode("latin-1")).decode(), BASE64
+        return body.decode("latin-1"), BASE64
 
 
-def turn_rows(exchange_id: bytes, reading: Reading, scrub: Scrub) -> list[tuple[Any, ...]]:
-    """Rows of `turns`, in the order of columns.TURNS, numbered from 1."""
+def _kept(text: str | None, coding: str | None) -> str | None:
+    if text is None or coding not in (BASE64, OPAQUE):
+        return text
+    return base64.b64encode(text.encode("latin-1")).decode()
+
+
+def _body_row(exchange: Exchange, request: Body, response: Body) -> tuple[Any, ...] | None:
+    if request[0] is None and response[0] is None and response[1] is not WITHHELD:
+        return None
+    accepted_us = exchange.captured.accepted_at_ns // 1000
+    return exchange.exchange_id, accepted_us, _kept(*request), _kept(*response), request[1], response[1]
+
+
+def _turn_rows(exchange_id: bytes, reading: Reading, texts: tuple[str | None, ...]) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
-    for number, turn in enumerate(reading.turns, 1):
+    for number, (turn, text) in enumerate(zip(reading.turns, texts, strict=True), 1):
         usage = turn.usage or _NO_USAGE
         rows.append(
             (
@@ -290,7 +309,7 @@ def turn_rows(exchange_id: bytes, reading: Reading, scrub: Scrub) -> list[tuple[
                 turn.response_id,
                 turn.response_model,
                 turn.finish_reason,
-                scrub.text(turn.output_text) if turn.output_text else turn.output_text,
+                text,
                 usage.input_tokens,
                 usage.output_tokens,
                 usage.cache_read_tokens,
@@ -302,11 +321,6 @@ def turn_rows(exchange_id: bytes, reading: Reading, scrub: Scrub) -> list[tuple[
             )
         )
     return rows
-
-
-def digest(body: bytes) -> str:
-    """SHA-256 in hex."""
-    return sha256(body).hexdigest()
 
 
 def _json(value: Any) -> str:
