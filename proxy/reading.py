@@ -24,6 +24,7 @@ from proxy.streams.sse import SseEvent, SseParser
 
 _LINE_TYPES = frozenset(f"application/{name}" for name in ("x-ndjson", "ndjson", "stream+json", "jsonl", "x-jsonl"))
 _SSE_START = re.compile(rb"(?:data|event|id|retry)\s?:|:")
+_FAULT = "fault in the reader, please report: "
 _TRIES = 8  # events in which an unknown stream's dialect is looked for
 
 
@@ -145,13 +146,19 @@ class BodyReader:
                 self._event(name, value)
             return
         if self._reader is not None:
-            self._reader.feed(name, data)
+            self._tell(self._reader, name, data)
             return
         if self._document is None:
             self._document = data
         if len(self._waiting) < _TRIES:
             self._waiting.append((name, data))
             self._recognise(data, is_stream=True)
+
+    def _tell(self, reader: Reader, name: str | None, data: Any) -> None:
+        try:
+            reader.feed(name, data)
+        except Exception as error:  # a reader never raises; should one, the log keeps the exchange and what was read besides
+            self._unread = self._unread or f"{_FAULT}{reader.dialect}: {error!r}"[:300]
 
     def _recognise(self, data: Any, is_stream: bool) -> None:
         found = recognise_reader(data)
@@ -160,7 +167,7 @@ class BodyReader:
         self._reader = found(self._captured, self._request)
         self._framed(is_stream)
         for name, value in self._waiting:
-            self._reader.feed(name, value)
+            self._tell(self._reader, name, value)
         self._waiting = []
 
     def _finish(self) -> None:
@@ -168,7 +175,7 @@ class BodyReader:
             self._sniff(last=True)
         if self._decoder is not None:
             self._decoder.finish()
-            self._unread = self._decoder.broken
+            self._unread = self._unread or self._decoder.broken
         if isinstance(self._parser, EventStreamParser):
             self._unread = self._unread or self._parser.broken
             if self._parser.pending and not self._unread:
@@ -227,7 +234,7 @@ class BodyReader:
             self._recognise(document, is_stream=False)
         self._framed(False)
         if self._reader is not None:
-            self._reader.feed(None, document)
+            self._tell(self._reader, None, document)
 
     def _stream(self, values: list[Any]) -> None:
         self._framed(True)
@@ -242,7 +249,11 @@ class BodyReader:
 
     def _conclude(self) -> Reading:
         captured = self._captured
-        reading = self._reader.result() if self._reader is not None else self._generic()
+        try:
+            reading = self._reader.result() if self._reader is not None else self._generic()
+        except Exception as error:  # as in `_tell`
+            reading = self._generic()
+            self._unread = self._unread or f"{_FAULT}{error!r}"[:300]
         changes: dict[str, Any] = {}
         if reading.is_stream is not self._is_stream:
             changes["is_stream"] = self._is_stream

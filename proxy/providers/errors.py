@@ -24,7 +24,8 @@ def find_error(document: Any) -> ReadError | None:
     """Give the error that `document` reports under `error` or `errors`; None where it reports none.
 
     Shapes: {"error": {"type", "code", "status", "message"}}, {"error": "text", "error_type": …}, {"type": "error", "error": {…}},
-    [{"error": …}], {"errors": [{"message"}]}, and vLLM's {"object": "error", "message", "type"}.
+    [{"error": …}], {"errors": [{"message"}]}, vLLM's {"object": "error", "message", "type"}, and MiniMax's
+    {"base_resp": {"status_code", "status_msg"}}, which comes with HTTP 200.
     """
     if isinstance(document, list) and document:
         document = document[0]
@@ -37,6 +38,8 @@ def find_error(document: Any) -> ReadError | None:
             error = errors[0]
         elif document.get("object") == "error":
             error = document
+        elif isinstance(base := document.get("base_resp"), dict) and base.get("status_code"):
+            error = {"code": base["status_code"], "message": base.get("status_msg")}
         else:
             return None
     kind, message = describe_error(error)

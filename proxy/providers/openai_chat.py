@@ -91,11 +91,11 @@ class ChatReader(BaseReader):
         if tier := data.get("service_tier"):
             self._tier = word(tier) or self._tier
         if usage := data.get("usage"):
-            self._take_usage(usage, data)
-        elif groq := data.get("x_groq"):
-            self._take_usage(mapping(groq).get("usage"), data)
-            if "error" in groq:
-                self._error = self._error or describe_error(mapping(groq)["error"])
+            self._take_usage(usage)
+        elif groq := mapping(data.get("x_groq")):
+            self._take_usage(groq.get("usage"))
+            if groq.get("error"):
+                self._error = self._error or describe_error(groq["error"])
         if self._metrics is None and ("metrics" in data or "timings" in data):
             self._metrics = metrics_of(data)
         if "error" in data or not choices:
@@ -200,7 +200,7 @@ class ChatReader(BaseReader):
         if gateway := mapping(part.get("provider_metadata")).get("gateway"):
             self._gateway = mapping(gateway)
 
-    def _take_usage(self, usage: Any, data: dict[str, Any]) -> None:
+    def _take_usage(self, usage: Any) -> None:
         """Keep the last usage: hosts that send one with each chunk send what has come to be so far."""
         if type(usage) is dict and usage:
             self._usage = usage
@@ -213,7 +213,7 @@ class ChatReader(BaseReader):
             self._error = read_error(self.captured, data)
             if self._error is None and name == "error":
                 self._error = describe_error(data)
-        elif self._error is None and data["error"]:
+        elif self._error is None and data.get("error"):
             self._error = describe_error(data["error"])
 
 

@@ -44,6 +44,7 @@ def check(exchange: Captured) -> Reading:
     for at in range(0, len(exchange.response_body), 7):
         reader.feed(exchange.response_body[at : at + 7])
     assert reader.result() == reading
+    assert not (reading.unread or "").startswith("fault")
     repr(reading).encode()
     json.dumps([reading.output_text, reading.error_message, reading.response_model, [call.arguments for call in reading.tool_calls]], ensure_ascii=False).encode()
     return reading

@@ -156,6 +156,7 @@ def test_refusal_and_audio() -> None:
         ({"id": "x", "choices": [{"delta": {"content": ""}, "finish_reason": "error"}], "error": {"code": 502, "message": "m"}}, "502"),
         ({"object": "error", "message": "m", "type": "BadRequestError", "code": 400}, "BadRequestError"),
         ({"error": "m", "error_type": "generation"}, "generation"),
+        ({"choices": None, "base_resp": {"status_code": 1008, "status_msg": "m"}}, "1008"),
         ({"choices": [{"index": 0, "delta": {}, "error": {"message": "m", "code": "upstream"}}]}, "upstream"),
     ],
 )
