@@ -28,6 +28,7 @@ from proxy import logs
 from proxy.app import build_app
 from proxy.lane.capture import Capture
 from proxy.lane.lane import Lane
+from proxy.spool import barrier
 from proxy.spool.gauge import Gauge
 from proxy.spool.writer import Spool
 
@@ -94,6 +95,7 @@ async def serve(settings: Settings, index: int, listener: socket.socket, leash: 
     lane.serve_own_paths(runner.server)  # type: ignore[arg-type]
     tls = server_tls(settings.proxy.tls_cert, settings.proxy.tls_key)
     server = await loop.create_server(lane.accept_connection, sock=listener, backlog=BACKLOG, ssl=tls)
+    barrier_server = await barrier.answer(spool.run)
     lane.start()
     started = time.time()
     gauge.write(_counts(lane, started))
@@ -119,6 +121,8 @@ async def serve(settings: Settings, index: int, listener: socket.socket, leash: 
     for task in tasks:
         task.cancel()
     await runner.cleanup()
+    if barrier_server is not None:
+        barrier_server.close()
     gauge.write(_counts(lane, started))
     gauge.close()
     capture.close()

@@ -165,10 +165,11 @@ class UpstreamConnection(asyncio.Protocol):
             data = self._held + data
             self._held = b""
         end = data.find(b"\r\n\r\n")
+        if end > MAX_HEAD or (end < 0 and len(data) > MAX_HEAD):
+            self._garbage(exchange, f"the head of its answer is over {MAX_HEAD} bytes")
+            return
         if end < 0:
-            if len(data) > MAX_HEAD:
-                self._garbage(exchange, f"the head of its answer is over {MAX_HEAD} bytes")
-            elif not b"HTTP/1.".startswith(data[:7]) and data[:7] != b"HTTP/1.":
+            if not b"HTTP/1.".startswith(data[:7]) and data[:7] != b"HTTP/1.":
                 self._garbage(exchange, "it does not answer in HTTP/1.1")
             else:
                 self._held = data

@@ -26,6 +26,8 @@ from proxy.service.formats import CONTENT_TYPES
 from proxy.service.loading import FlushFailed, Loading
 from proxy.service.readers import Answer, Limits, QueryError, Readers
 from proxy.service.snapshots import snapshot
+from proxy.spool import barrier
+from proxy.spool.reader import runs
 from proxy.spool.writer import Spool, SpoolFull
 
 MAX_BODY: Final = 16 << 20
@@ -142,6 +144,8 @@ async def _metrics(request: web.Request) -> web.Response:
 async def _flush(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     began = time.monotonic()
+    alive = [run.name for run in runs(service.spool_dir) if run.alive()]
+    await asyncio.gather(*(barrier.passed(run) for run in alive if run != service.spool.run))
     try:
         unread = await asyncio.wait_for(asyncio.wrap_future(service.loading.flush()), FLUSH_TIMEOUT)
     except TimeoutError:
