@@ -50,7 +50,8 @@ class Interactions(BaseReader):
             self._whole(mapping(data.get("interaction")))
             self._ended = self._ended or kind in ("interaction.completed", "interaction.complete", "interaction.failed")
         elif not kind:
-            self._whole(data)
+            self._whole(mapping(data.get("interaction")) or data)
+            self._ended = self._ended or self._status in _ENDS
 
     def result(self) -> Reading:
         """Tell what has been understood so far."""
@@ -84,7 +85,7 @@ class Interactions(BaseReader):
 
     def _grow(self, index: int, delta: dict[str, Any]) -> None:
         kind = text(delta.get("type")) or ""
-        step = self._steps.setdefault(index, {})
+        step = self._steps.setdefault(index, {"type": "thought" if kind.startswith("thought") else "model_output"})
         if kind in ("function_call", "tool_call"):
             step.update({key: value for key, value in delta.items() if key != "type" and value not in (None, "")}, type="function_call")
         content = mapping(delta.get("content"))
@@ -98,7 +99,8 @@ class Interactions(BaseReader):
         for index, step in self._steps.items():
             if step.get("type") not in (step_kind, delta_kind):
                 continue
-            parts = (step, *items(step.get("content")), *items(step.get("summary")))
+            content = step.get("content")
+            parts = (step, *(items(content) or [content]), *items(step.get("summary")))
             pieces.extend(text(mapping(part).get("text")) or "" for part in parts)
             pieces.extend(piece for kind, piece in self._grown.get(index, ()) if kind in (delta_kind, step_kind))
         return "".join(pieces) or None

@@ -71,3 +71,39 @@ def test_a_cut_stream_is_not_whole() -> None:
     """Without the completing event nothing ended."""
     reading = answered(PATH, events()[:150], headers=SSE)
     assert (reading.terminal, reading.finish_reasons) == (False, ())
+
+
+def test_calls_are_streamed_by_their_arguments() -> None:
+    """arguments_delta pieces join; a thought's summary is reasoning."""
+    body = events(
+        {"event_type": "step.delta", "index": 0, "delta": {"type": "thought_summary", "content": {"text": "hm"}}},
+        {"event_type": "step.start", "index": 1, "step": {"type": "function_call", "id": "f1", "name": "look"}},
+        {"event_type": "step.delta", "index": 1, "delta": {"type": "arguments_delta", "arguments": '{"a":'}},
+        {"event_type": "step.delta", "index": 1, "delta": {"type": "arguments_delta", "arguments": "1}"}},
+    )
+    reading = answered(PATH, body, headers=SSE)
+    assert [(call.id, call.name, call.arguments) for call in reading.tool_calls] == [("f1", "look", '{"a":1}')]
+    assert (reading.reasoning_text, reading.output_text) == ("hm", None)
+
+
+def test_early_versions_had_contents_for_steps() -> None:
+    """content.start and content.delta, outputs, interaction.complete."""
+    whole = answered(PATH, {"id": "v1_x", "status": "completed", "outputs": [{"type": "thought"}, {"type": "text", "text": "Hi"}]})
+    assert whole.output_text == "Hi"
+    body = sse(
+        {"event_type": "interaction.start", "interaction": {"id": "v1_x", "status": "in_progress"}},
+        {"event_type": "content.start", "index": 0, "content": {"type": "text"}},
+        {"event_type": "content.delta", "index": 0, "delta": {"type": "text", "text": "Hi"}},
+        {"event_type": "content.delta", "index": 1, "delta": {"type": "function_call", "id": "f1", "name": "look", "arguments": {"a": 1}}},
+        {"event_type": "interaction.complete", "interaction": {"id": "v1_x", "status": "requires_action", "usage": USAGE}},
+    )
+    reading = answered(PATH, body, headers=SSE)
+    assert (reading.output_text, reading.finish_reasons, reading.terminal) == ("Hi", ("requires_action",), True)
+    assert [(call.id, call.name, call.arguments) for call in reading.tool_calls] == [("f1", "look", '{"a":1}')]
+
+
+def test_an_error_event_is_an_error() -> None:
+    """A quota may end in the middle of a stream."""
+    body = events()[:150].rsplit(b"data:", 1)[0] + sse({"event_type": "error", "error": {"code": "quota_exceeded", "message": "no more"}})
+    reading = answered(PATH, body, headers=SSE)
+    assert (reading.error_type, reading.error_message, reading.terminal) == ("quota_exceeded", "no more", False)
