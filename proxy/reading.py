@@ -16,11 +16,11 @@ from proxy.providers.errors import describe_failure, find_error
 from proxy.providers.fields import mapping, text
 from proxy.storable import storable
 from proxy.streams.encoding import Decoder
-from proxy.streams.eventstream import EventStreamParser, looks_like_frame
+from proxy.streams.eventstream import EventStreamParser, Frame, looks_like_frame
 from proxy.streams.json_array import ArrayParser
-from proxy.streams.json_value import Unparsable, parse_cut_json, parse_json
+from proxy.streams.json_value import Unparsable, json_text, parse_cut_json, parse_json
 from proxy.streams.ndjson import LineParser
-from proxy.streams.sse import SseEvent, SseParser
+from proxy.streams.sse import SseParser
 
 _LINE_TYPES = frozenset(f"application/{name}" for name in ("x-ndjson", "ndjson", "stream+json", "jsonl", "x-jsonl"))
 _SSE_START = re.compile(rb"(?:data|event|id|retry)\s?:|:")
@@ -128,17 +128,16 @@ class BodyReader:
 
     def _take(self, events: list[Any]) -> None:
         """Hand parsed events to the reader."""
-        for event in events:
-            if type(event) is SseEvent:
-                self._event(event.name, _value(event.data))
-            elif type(event) is bytes:
-                self._event(None, _value(event))
+        if isinstance(self._parser, LineParser):
+            events = [(None, line) for line in events]
+        elif isinstance(self._parser, EventStreamParser):
+            events = [_of_frame(frame) for frame in events]
+        for name, raw in events:
+            data = _value(raw)
+            if self._reader is None or type(data) is _Values:
+                self._event(name, data)
             else:
-                kind = event.headers.get(":event-type") or event.headers.get(":exception-type") or event.headers.get(":error-code")
-                data = _value(event.payload)
-                if event.headers.get(":message-type") == "error" and not data:
-                    data = {"message": event.headers.get(":error-message")}
-                self._event(str(kind) if kind is not None else None, data)
+                self._tell(self._reader, name, data)
 
     def _event(self, name: str | None, data: Any) -> None:
         if type(data) is _Values:
@@ -273,6 +272,16 @@ class BodyReader:
         failed = self._captured.status is not None and self._captured.status >= 400  # then `_conclude` finds the error
         kind, message = (None if failed else find_error(self._document)) or (None, None)
         return Reading(is_stream=self._is_stream, error_type=kind, error_message=message)
+
+
+def _of_frame(frame: Frame) -> tuple[str | None, bytes]:
+    """The name and data of an eventstream's frame; AWS puts an error without a payload into the headers."""
+    headers = frame.headers
+    kind = headers.get(":event-type") or headers.get(":exception-type") or headers.get(":error-code")
+    payload = frame.payload
+    if not payload and headers.get(":message-type") == "error":
+        payload = json_text({"message": str(headers.get(":error-message"))}).encode()
+    return (None if kind is None else str(kind)), payload
 
 
 class _Values(list[Any]):

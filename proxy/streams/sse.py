@@ -6,16 +6,11 @@ Differences, both on purpose: an event whose blank line never came is still give
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 _BOM = b"\xef\xbb\xbf"
 
 
-class SseEvent(NamedTuple):
-    """One event: its name (None where the stream gave none) and its data, lines joined by LF."""
-
-    name: str | None
-    data: bytes
+SseEvent = tuple[str | None, bytes]
+"""One event: its name (None where the stream gave none) and its data, lines joined by LF."""
 
 
 class SseParser:
@@ -69,7 +64,7 @@ class SseParser:
                 data.append(line[6:])
             elif not line:
                 if data:
-                    events.append(SseEvent(name, data[0] if len(data) == 1 else b"\n".join(data)))
+                    events.append((name, data[0] if len(data) == 1 else b"\n".join(data)))
                     data = []
                 name = None
             elif line.startswith(b"event:"):
