@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -26,6 +27,8 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
+_HOST: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]]+))(?::[0-9]+)?")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -76,10 +79,8 @@ def _refusal(request: web.Request, bound: str, token: str | None) -> web.Respons
 
 def host_name(header: str) -> str:
     """The name in a Host header, without its port; '' where it is malformed."""
-    if header.startswith("["):
-        return header.partition("]")[0][1:].lower()
-    name, _, port = header.partition(":")
-    return name.lower() if not port or port.isdecimal() else ""
+    found = _HOST.fullmatch(header)
+    return (found[1] or found[2]).lower() if found else ""
 
 
 def _port(request: web.Request) -> str:

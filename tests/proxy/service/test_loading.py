@@ -1,0 +1,131 @@
+"""The loading thread keeps up, tells its lag, and survives what the log does."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import duckdb
+import pytest
+
+from proxy.log.ingest import Loaded
+from proxy.service import loading as module
+from proxy.service.loading import FlushFailed, Loading
+
+
+class Scripted:
+    """A loader that does what each step is told to."""
+
+    def __init__(self, *steps: Loaded | Exception) -> None:
+        self.steps, self.taken, self.closed = list(steps), 0, False
+        self.gate: Callable[[], None] = lambda: None
+
+    def step(self, now_ns: int) -> Loaded:
+        self.gate()
+        self.taken += 1
+        step = self.steps.pop(0) if self.steps else Loaded()
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BACK_OFF", (0.01,))
+
+
+def test_a_flush_waits_for_a_round_that_began_after_it() -> None:
+    """A round that was under way may have passed by what was spooled since."""
+    loader = Scripted()
+    going, go = threading.Event(), threading.Event()
+
+    def gate() -> None:
+        going.set()
+        go.wait()
+
+    loader.gate = gate
+    loading = Loading(loader)
+    loading.start()
+    going.wait()
+    future = loading.flush()
+    loader.gate = lambda: None
+    go.set()
+    assert future.result(2) == ()
+    assert loader.taken >= 2
+    assert loading.close()
+    assert loader.closed
+
+
+def test_a_flush_waits_for_full_rounds_to_end() -> None:
+    """`more` means that the spool is not empty yet; unreadable runs are told."""
+    loader = Scripted(
+        Loaded(rows=5, frames=10, more=True), Loaded(rows=5, frames=10, more=True), Loaded(rows=1, frames=2, failures=("run: torn",))
+    )
+    loading = Loading(loader)
+    future = loading.flush()
+    loading.start()
+    assert future.result(2) == ("run: torn",)
+    assert loading.progress.rows == 11
+    loading.close()
+
+
+def test_failures_are_counted_and_tried_again() -> None:
+    """Whatever the log raises, the thread goes on; no memory stops the readers."""
+    relieved = threading.Event()
+    loader = Scripted(
+        duckdb.IOException("No space left on device"), duckdb.OutOfMemoryException("full"), OSError("gone"), Loaded(rows=3, frames=6)
+    )
+    loading = Loading(loader, relieved.set)
+    future = loading.flush()
+    loading.start()
+    future.result(2)
+    assert loading.progress.errors == 3
+    assert loading.progress.last_error is None
+    assert loading.progress.rows == 3
+    assert relieved.is_set()
+    loading.close()
+
+
+def test_the_lag_grows_while_the_log_fails() -> None:
+    """It is the age of what may not be in the log yet."""
+    loader = Scripted(*[duckdb.IOException("full")] * 1000)
+    loading = Loading(loader)
+    loading.start()
+    time.sleep(0.1)
+    assert loading.progress.lag(time.time()) >= 0.1
+    assert loading.progress.last_error == "full"
+    began = time.monotonic()
+    assert not loading.close(0.1)
+    assert time.monotonic() - began < 2
+
+
+def test_a_flush_after_the_end_fails() -> None:
+    """It does not hang."""
+    loading = Loading(Scripted())
+    loading.start()
+    loading.close()
+    with pytest.raises(FlushFailed):
+        loading.flush().result(1)
+
+
+def test_upkeep_runs_and_may_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Upkeep with more to do comes again soon; one that fails does not stop loading."""
+    monkeypatch.setattr(module, "UPKEEP_AGAIN", 0.0)
+    called = threading.Event()
+
+    def upkeep() -> bool:
+        if called.is_set():
+            raise duckdb.IOException("full")
+        called.set()
+        return True
+
+    loading = Loading(Scripted(), upkeep=upkeep)
+    loading.start()
+    assert called.wait(2)
+    loading.flush().result(2)
+    assert loading.close()
+    assert loading.progress.errors >= 1
