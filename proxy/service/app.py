@@ -25,10 +25,11 @@ from proxy.service.door import HEADERS, door, failure
 from proxy.service.formats import CONTENT_TYPES
 from proxy.service.loading import FlushFailed, Loading
 from proxy.service.readers import Answer, Limits, QueryError, Readers
+from proxy.service.run import OwnRun
 from proxy.service.snapshots import snapshot
 from proxy.spool import barrier
 from proxy.spool.reader import runs
-from proxy.spool.writer import Spool, SpoolFull
+from proxy.spool.writer import SpoolFull
 
 MAX_BODY: Final = 16 << 20
 """Bytes of a POST; documents of a context are the largest."""
@@ -49,7 +50,7 @@ class Service:
     log: Log
     loading: Loading
     readers: Readers
-    spool: Spool  # of the service's own run: what POSTs say
+    run: OwnRun
     census: figures.Census
     limits: Limits
     queries: Counter[str] = field(default_factory=Counter)
@@ -64,7 +65,7 @@ class Service:
 SERVICE: Final = web.AppKey("service", Service)
 
 
-def build_app(log: Log, loading: Loading, readers: Readers, spool: Spool, settings: Settings, token: str | None) -> web.Application:
+def build_app(log: Log, loading: Loading, readers: Readers, run: OwnRun, settings: Settings, token: str | None) -> web.Application:
     """The application. token: asked for on every address but the probes; None = loopback rules (see door)."""
     app = web.Application(middlewares=[door(settings.admin.host, token), _mapped], client_max_size=MAX_BODY)
     app[SERVICE] = Service(
@@ -72,7 +73,7 @@ def build_app(log: Log, loading: Loading, readers: Readers, spool: Spool, settin
         log,
         loading,
         readers,
-        spool,
+        run,
         figures.Census(log.cursor, log.file),
         Limits(settings.sql.max_rows, settings.sql.timeout),
     )
@@ -145,7 +146,7 @@ async def _flush(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     began = time.monotonic()
     alive = [run.name for run in runs(service.spool_dir) if run.alive()]
-    await asyncio.gather(*(barrier.passed(run) for run in alive if run != service.spool.run))
+    await asyncio.gather(*(barrier.passed(run) for run in alive if run != service.run.name))
     try:
         unread = await asyncio.wait_for(asyncio.wrap_future(service.loading.flush()), FLUSH_TIMEOUT)
     except TimeoutError:
@@ -242,10 +243,7 @@ def _taken(kind: opinions.Kind) -> Callable[[web.Request], Any]:
         service = request.app[SERVICE]
         said = opinions.parse(kind, await _body(request))
         now = time.time_ns()
-        for opinion in said:
-            service.spool.append(opinion.frame(now))
-        if service.settings.spool.fsync == "each":
-            await asyncio.to_thread(service.spool.fsync)
+        await service.run.append(opinion.frame(now) for opinion in said)
         return web.json_response({"status": "taken", "ids": [opinion.id for opinion in said]}, status=202)
 
     return take

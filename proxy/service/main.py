@@ -14,7 +14,6 @@ import os
 import re
 import resource
 import signal
-import socket
 import sys
 import time
 from typing import Final
@@ -33,8 +32,8 @@ from proxy.service.app import build_app
 from proxy.service.assembly import make_loader, make_upkeep
 from proxy.service.loading import Loading
 from proxy.service.readers import QueryError, Readers
+from proxy.service.run import OwnRun
 from proxy.service.snapshots import sweep
-from proxy.spool.writer import Spool
 
 DRAIN: Final = 100.0
 """Seconds to load what is spooled after SIGTERM; the supervisor kills after 120."""
@@ -42,8 +41,6 @@ ORPHAN_DRAIN: Final = 5.0
 """The same when the supervisor was killed: its successor wants the log."""
 LOCK_PATIENCE: Final = 30.0
 """Seconds to wait for a predecessor to let go of the log."""
-SEGMENT: Final = 1 << 20
-"""Bytes of a segment of the service's own run: what people and judges say is small."""
 
 log = structlog.get_logger("service")
 
@@ -117,15 +114,14 @@ async def serve(settings: Settings, opened: Log, leash: int) -> bool:
     data_dir, memory = settings.data_dir, memory_bytes(settings.sql.memory)
     bound_memory(memory)
     sweep(opened, data_dir)
-    host = "".join(c if c.isalnum() or c in ".-" else "-" for c in socket.gethostname())[:80] or "host"
-    spool = Spool(data_dir / "spool", host, "service", SEGMENT)
+    run = OwnRun(data_dir / "spool", syncs=settings.spool.fsync != "never")
     readers = Readers(opened.cursor, data_dir, memory_bytes=2 * memory + (1 << 30))
     relief = QueryError("the loader needed the memory that the query held", "run it again, or raise [sql] memory", 503)
     loading = Loading(make_loader(opened, settings), lambda: readers.interrupt(relief), make_upkeep(opened, settings))
     loading.start()
 
     token = None if state.is_loopback(settings.admin.host) else state.make_token(state.token_file(settings))
-    app = build_app(opened, loading, readers, spool, settings, token)
+    app = build_app(opened, loading, readers, run, settings, token)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0, keepalive_timeout=75.0)
     await runner.setup()
     served: quack.Quack | None = None
@@ -148,7 +144,7 @@ async def serve(settings: Settings, opened: Log, leash: int) -> bool:
             await asyncio.to_thread(served.stop)
         await runner.cleanup()
         await asyncio.to_thread(readers.close)
-        spool.close()  # sealed: the last round takes it whole
+        run.close()  # sealed: the last round takes it whole
         drained = await asyncio.to_thread(loading.close, seconds if stopped.done() else 0.0)
         state.remove(data_dir)
     log.info("stopped", drained=drained)

@@ -21,6 +21,7 @@ from proxy.service.app import build_app
 from proxy.service.assembly import make_loader
 from proxy.service.loading import Loading
 from proxy.service.readers import Readers
+from proxy.service.run import OwnRun
 from proxy.spool import frames
 from proxy.spool.gauge import Gauge
 from proxy.spool.writer import Spool
@@ -41,7 +42,6 @@ class Running:
     log: Log
     loading: Loading
     readers: Readers
-    spool: Spool
     settings: Settings
 
     async def post(self, path: str, body: Any, **options: Any) -> tuple[int, Any]:
@@ -80,12 +80,12 @@ def start(settings: Settings) -> Start:
     ) -> AsyncIterator[Running]:
         mine = settings.model_copy(update={"admin": settings.admin.model_copy(update={"host": host}), **update})
         log = Log.open(mine.log.address, mine.data_dir)
-        spool = Spool(mine.data_dir / "spool", "here", "service", 1 << 20)
+        run = OwnRun(mine.data_dir / "spool", syncs=True)
         readers = Readers(log.cursor, mine.data_dir)
         loading = Loading(loader(log, mine))
         loading.start()
         runner = web.AppRunner(
-            build_app(log, loading, readers, spool, mine, token), access_log=None, handle_signals=False, shutdown_timeout=1
+            build_app(log, loading, readers, run, mine, token), access_log=None, handle_signals=False, shutdown_timeout=1
         )
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -93,11 +93,11 @@ def start(settings: Settings) -> Start:
         port = runner.addresses[0][1]
         async with aiohttp.ClientSession() as http:
             try:
-                yield Running(f"http://127.0.0.1:{port}", http, log, loading, readers, spool, mine)
+                yield Running(f"http://127.0.0.1:{port}", http, log, loading, readers, mine)
             finally:
                 await runner.cleanup()
                 readers.close()
-                spool.close()
+                run.close()
                 await asyncio.to_thread(loading.close, 5.0)
                 log.close()
 
@@ -124,11 +124,9 @@ def worker(settings: Settings) -> Iterator[Spool]:
 
 def exchange(spool: Spool, exchange_id: bytes, text: bytes = ANSWER) -> None:
     """One whole chat in a run."""
-    facts = "\n".join(("openai", "", "https://api.openai.com", "POST", "/v1/chat/completions", "", "k1", "")).encode()
+    facts = b"openai\n\nhttps://api.openai.com\nPOST\n/v1/chat/completions\n\nk1\n"
     spool.append(frames.accepted(exchange_id, time.time_ns(), 0, facts, CHAT))
     head = b"\n\ncontent-type:application/json"
     spool.append(
-        frames.finished(
-            exchange_id, 0, 0, 200, 7_000_000, 9_000_000, len(CHAT), len(text), frames.NO_HASH, frames.NO_HASH, head, b"", text
-        )  # fmt: skip
+        frames.finished(exchange_id, 0, 0, 200, 7_000_000, 9_000_000, len(CHAT), len(text), frames.NO_HASH, frames.NO_HASH, head, b"", text)
     )

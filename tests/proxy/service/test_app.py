@@ -120,7 +120,7 @@ async def test_a_query_ends_with_its_client(service: Running) -> None:
     with pytest.raises(TimeoutError):
         await service.post("/api/sql", {"sql": ENDLESS}, timeout=aiohttp.ClientTimeout(total=0.3))
     until = time.monotonic() + 3
-    while service.readers._running and time.monotonic() < until:
+    while service.readers._running and time.monotonic() < until:  # noqa: ASYNC110  nothing tells of it
         await asyncio.sleep(0.05)
     assert not service.readers._running
 
