@@ -70,6 +70,28 @@ EXCHANGES: Final = _columns(
     (FLAG, "request_truncated response_truncated"),
     (JSON, "request_headers response_headers"),
 )
+USAGE: Final = (
+    "input_tokens output_tokens cache_read_tokens cache_write_tokens cache_write_5m_tokens cache_write_1h_tokens reasoning_tokens "
+    "input_audio_tokens output_audio_tokens cache_read_audio_tokens input_image_tokens output_image_tokens web_searches search_units "
+    "audio_seconds pages images characters"
+).split()
+"""Columns that are fields of Usage under the same name."""
+
+READ: Final = (
+    *USAGE,
+    *(
+        "dialect operation is_stream request_model response_model response_id usage_source service_tier finish_reasons tool_calls "
+        "output_text reasoning_text system_fingerprint is_batch speed service_tier_requested reported_cost_usd usage_raw refusal terminal "
+        "metrics unread"
+    ).split(),
+)
+"""Columns that come from reading alone. The ending is not among them: the ledger counted it."""
+
+PRICE: Final = ("cost_usd", "price_source", "price_version", "price_hash", "cost_note")
+
+CORRECTABLE: Final = frozenset((*READ, *PRICE))
+"""Columns that a better reader may fill anew."""
+
 BODIES: Final = _columns(
     (ID, "exchange_id"), (TIME, "accepted_at"), (TEXT, "request_body response_body request_body_coding response_body_coding")
 )

@@ -11,7 +11,7 @@ import duckdb
 import orjson
 import pyarrow as pa
 
-from proxy.log.columns import TEXT, TIME
+from proxy.log.columns import CORRECTABLE, TEXT, TIME
 from proxy.log.rows import Scrub
 from proxy.spool.frames import Record
 
@@ -84,12 +84,35 @@ def _store(db: duckdb.DuckDBPyConnection, table: str, group: list[Said]) -> None
     )
     db.register("arriving", pa.table(arrays))
     try:
-        db.execute(
+        fresh = db.execute(
             f"INSERT INTO {table} ({names}) SELECT {casts} FROM arriving WHERE CAST(record_id AS UUID) NOT IN "  # noqa: S608  our own names
-            f"(SELECT record_id FROM {table} WHERE record_id IS NOT NULL)"
-        )
+            f"(SELECT record_id FROM {table} WHERE record_id IS NOT NULL) RETURNING record_id"
+        ).fetchall()
     finally:
         db.unregister("arriving")
+    if table == "readings_history" and fresh:
+        _correct(db, [row[0] for row in fresh])
+
+
+def _correct(db: duckdb.DuckDBPyConnection, record_ids: list[uuid.UUID]) -> None:
+    """Bring what was read again into `exchanges`; the values before stay in the history."""
+    described = db.execute(
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 'exchanges' AND database_name = current_database()"
+    ).fetchall()
+    types = {name: kind for name, kind in described if name in CORRECTABLE}
+    values = ", ".join(
+        f'"{name}" = CASE WHEN json_exists(h.after, \'$.{name}\') THEN TRY_CAST({_taken(name, kind)} AS {kind}) ELSE e."{name}" END'
+        for name, kind in types.items()
+    )
+    db.execute(
+        f"UPDATE exchanges e SET {values} FROM readings_history h "  # noqa: S608  names of our own
+        "WHERE h.exchange_id = e.exchange_id AND h.record_id IN (SELECT unnest(?))",
+        [record_ids],
+    )
+
+
+def _taken(name: str, kind: str) -> str:
+    return f"(h.after -> '$.{name}')" if kind.endswith("[]") else f"(h.after ->> '$.{name}')"
 
 
 def _text(value: Any) -> str | None:

@@ -14,8 +14,12 @@ VIEWS: Final = {
             sum(reasoning_tokens) AS reasoning_tokens, sum(cost_usd) AS cost_usd,
             count(*) FILTER (cost_usd IS NULL) AS without_cost,
             count(*) FILTER (usage_source = 'estimated') AS estimated,
-            sum(cost_usd) FILTER (usage_source = 'estimated') AS estimated_cost_usd
-        FROM exchanges GROUP BY ALL""",
+            sum(cost_usd) FILTER (usage_source = 'estimated') AS estimated_cost_usd,
+            sum(coalesce(r.new_cost_usd, cost_usd)) AS repriced_cost_usd
+        FROM exchanges LEFT JOIN (
+            SELECT exchange_id AS repriced_id, arg_max(new_cost_usd, created_at) AS new_cost_usd FROM reprices GROUP BY exchange_id
+        ) r ON r.repriced_id = exchange_id
+        GROUP BY ALL""",
     "latency_hourly": """
         SELECT date_trunc('hour', accepted_at) AS hour, provider, coalesce(response_model, request_model) AS model, is_stream,
             count(*) AS exchanges, quantile_cont(duration_ms, 0.5) AS p50_ms, quantile_cont(duration_ms, 0.95) AS p95_ms,

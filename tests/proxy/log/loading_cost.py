@@ -27,12 +27,10 @@ ANSWER = (
     b'"message":{"role":"assistant","content":"' + b"It is grown in the hills. " * 12 + b'"},"finish_reason":"stop"}],'
     b'"usage":{"prompt_tokens":110,"completion_tokens":90,"total_tokens":200,"prompt_tokens_details":{"cached_tokens":0}}}'
 )
-FACTS = "\n".join(
-    [
-        "openai", "", "https://api.openai.com", "POST", "/v1/chat/completions", "", "a1b2c3", "",
-        "goldwash-feature:search", "goldwash-user:42", "user-agent:openai-python", "content-type:application/json",
-    ]
-).encode()  # fmt: skip
+FACTS = (
+    b"openai\n\nhttps://api.openai.com\nPOST\n/v1/chat/completions\n\na1b2c3\n\n"
+    b"goldwash-feature:search\ngoldwash-user:42\nuser-agent:openai-python\ncontent-type:application/json"
+)
 HEAD = b"\n\ncontent-type:application/json\nx-request-id:req_1\nopenai-processing-ms:312"
 
 
@@ -65,7 +63,7 @@ def measure(name: str, rows: int, read: Callable[[Any], Reading], price: Callabl
         loader.close()
         log.close()
         spool.close()
-    print(f"{name:45} {micros:6.1f} µs a row")
+    sys.stdout.write(f"{name:45} {micros:6.1f} µs a row\n")
     return micros
 
 
