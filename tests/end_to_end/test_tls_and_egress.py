@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import socket
 from pathlib import Path
-
-import pytest
 
 from tests.helpers.certificates import Authority
 from tests.helpers.client import Client, fetch, request
 from tests.helpers.egress import EgressProxy
-from tests.helpers.goldwash import Goldwash
+from tests.helpers.goldwash import Goldwash, free_port
 from tests.helpers.rows import Mark
 from tests.helpers.upstream import Upstream, answer
 
@@ -79,33 +76,17 @@ def test_egress_proxy_of_the_environment(tmp_path: Path, private_stage: Upstream
             assert "ss-planted" not in goldwash.output()
 
 
-@pytest.mark.parametrize(
-    ("names", "login", "why"),
-    [({}, None, "502"), ({COMPANY: 1}, ("river", "secret"), "407")],
-    ids=["proxy cannot reach it", "proxy wants a password"],
-)
-def test_egress_proxy_that_refuses(
-    tmp_path: Path, authority: Authority, names: dict[str, int], login: tuple[str, str] | None, why: str
-) -> None:
-    """A corporate proxy that refuses gives 502 that names it and says why."""
-    with EgressProxy(names, login) as proxy:
-        upstreams = {"company": {**company(authority)["company"], "egress_proxy": f"http://127.0.0.1:{proxy.port}"}}
-        with Goldwash(tmp_path, upstreams) as goldwash:
-            got = fetch(goldwash.port, "POST", "/company/v1", [], b"{}")
-            assert got.status == 502
-            message = json.loads(bytes(got.body))["error"]["message"]
-            assert "egress proxy" in message
-            assert f"127.0.0.1:{proxy.port}" in message
-            assert why in message
-            assert goldwash.row("provider = 'company'")["ending"] == "upstream_error"
-
-
-def test_egress_proxy_that_is_down(tmp_path: Path, authority: Authority) -> None:
-    """A corporate proxy that cannot be reached is named in the error."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    upstreams = {"company": {**company(authority)["company"], "egress_proxy": f"http://127.0.0.1:{port}"}}
-    with Goldwash(tmp_path, upstreams) as goldwash:
-        got = fetch(goldwash.port, "GET", "/company/v1")
-        assert got.status == 502
-        assert f"127.0.0.1:{port}" in json.loads(bytes(got.body))["error"]["message"]
+def test_egress_proxies_that_fail(tmp_path: Path, authority: Authority) -> None:
+    """A corporate proxy that refuses, asks for a password or is down gives 502 that names it and says why."""
+    down = free_port()
+    with EgressProxy({}) as ignorant, EgressProxy({COMPANY: 1}, ("river", "secret")) as guarded:
+        cases = {"ignorant": (ignorant.port, "502"), "guarded": (guarded.port, "407"), "down": (down, "refused")}
+        ways = {name: {"egress_proxy": f"http://127.0.0.1:{port}"} for name, (port, _) in cases.items()}
+        with Goldwash(tmp_path, {name: {**company(authority)["company"], **way} for name, way in ways.items()}) as goldwash:
+            for name, (port, why) in cases.items():
+                got = fetch(goldwash.port, "POST", f"/{name}/v1", [], b"{}")
+                assert got.status == 502
+                message = json.loads(bytes(got.body))["error"]["message"]
+                assert f"egress proxy 127.0.0.1:{port}" in message
+                assert why in message.lower()
+                assert goldwash.row(f"provider = '{name}'")["ending"] == "upstream_error"
