@@ -30,6 +30,7 @@ def make_loader(log: Log, settings: Settings) -> Loader:
         read_or_estimate,
         pricer.price,
         Redactor(),
+        turn_prices=pricer.turn_prices,
         rows=settings.log.flush_rows,
     )
 

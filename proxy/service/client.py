@@ -58,11 +58,17 @@ class Remote:
     def post(self, path: str, body: dict[str, Any], timeout: float) -> http.client.HTTPResponse:
         """The open answer to a POST. Raises ServiceError, and OSError where it is gone."""
         connection = http.client.HTTPConnection(self.at.reach, self.at.port, timeout=timeout)
-        headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {self.token}"} if self.token else {})}
+        # the answer owns the socket then, and closes it with itself
+        headers = {
+            "Content-Type": "application/json",
+            "Connection": "close",
+            **({"Authorization": f"Bearer {self.token}"} if self.token else {}),
+        }
         connection.request("POST", path, json.dumps(body).encode(), headers)
         response = connection.getresponse()
         if response.status >= 300:
-            text = response.read().decode("utf-8", "replace")
+            with response:
+                text = response.read().decode("utf-8", "replace")
             try:
                 said = json.loads(text)
             except ValueError:
@@ -74,11 +80,16 @@ class Remote:
         """A finished result, fetched whole. Raises ServiceError."""
         began = time.monotonic()
         body = {"sql": sql, "format": name, **({"params": parameters} if parameters else {})}
-        response = self.post("/api/sql", body, timeout)
         file = cast(IO[bytes], tempfile.SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115  the answer carries it on
-        shutil.copyfileobj(response, file)
+        try:
+            with self.post("/api/sql", body, timeout) as response:
+                shutil.copyfileobj(response, file)
+        except BaseException:
+            file.close()
+            raise
         size = file.tell()
         if size != int(response.headers["Content-Length"]):
+            file.close()
             raise ServiceError(502, "the answer was cut off", "run it again")
         file.seek(0)
         truncated = response.headers["Goldwash-Truncated"] == "true"
@@ -86,7 +97,8 @@ class Remote:
 
     def json(self, path: str, body: dict[str, Any], timeout: float) -> dict[str, Any]:
         """The JSON answer to a POST. Raises ServiceError."""
-        answer: dict[str, Any] = json.load(self.post(path, body, timeout))
+        with self.post(path, body, timeout) as response:
+            answer: dict[str, Any] = json.load(response)
         return answer
 
 
@@ -105,8 +117,9 @@ def find(settings: Settings) -> Remote | None:
             ) from error
     connection = http.client.HTTPConnection(at.reach, at.port, timeout=GREETING)
     try:
-        connection.request("GET", "/healthz")
-        return Remote(at, token) if connection.getresponse().status == 200 else None
+        connection.request("GET", "/healthz", headers={"Connection": "close"})
+        with connection.getresponse() as response:
+            return Remote(at, token) if response.status == 200 else None
     except (OSError, http.client.HTTPException):
         return None
     finally:
