@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 from typing import Final
 
@@ -87,8 +88,7 @@ class Log:
                     cls.open(address, data_dir, data_path, memory).close()
                     return cls.open(address, data_dir, data_path, memory, read_only, extra)
             else:
-                migrations.migrate(connection, address)
-                views.create(connection)
+                _bring_up(connection, address)
         except migrations.NewerSchema as error:
             log.close()
             raise LogError(str(error)) from error
@@ -107,6 +107,20 @@ class Log:
     def close(self) -> None:
         """Let go of the file; what is committed is in it."""
         self._connection.close()
+
+
+def _bring_up(connection: duckdb.DuckDBPyConnection, address: str) -> None:
+    """Schema and views of this version. Where another log service of a lake does the same at this moment, one of both tries again."""
+    for pause in (0.1, 0.2, 0.5, 1.0, 2.0, None):
+        try:
+            migrations.migrate(connection, address)
+            views.create(connection)
+        except duckdb.TransactionException:
+            if pause is None:
+                raise
+            time.sleep(pause)
+        else:
+            return
 
 
 def _open_file(
@@ -135,10 +149,12 @@ def _open_lake(
         raise LogError(f'[log] address = "{_shown(address)}" is a DuckLake: set [log] data_path, such as "s3://bucket/goldwash"')
     connection = duckdb.connect(":memory:", config=options)
     path = data_path if "://" in data_path else str(data_dir / data_path)
+    if "://" not in path:
+        Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         extensions.load(connection, "httpfs", "postgres_scanner", "ducklake", *extra)
         connection.execute(f"SET allowed_directories = [{_quoted(path)}]")
-        connection.execute(f"ATTACH {_quoted(address)} AS {CATALOG} (DATA_PATH {_quoted(path)})")
+        _attach(connection, f"ATTACH {_quoted(address)} AS {CATALOG} (DATA_PATH {_quoted(path)})")
         connection.execute("SET enable_external_access = false")
         connection.execute(f"USE {CATALOG}")
     except extensions.NoExtension as error:
@@ -148,6 +164,17 @@ def _open_lake(
         connection.close()
         raise LogError(f"the DuckLake at {_shown(address)} cannot be opened: {_first_line(error)}; check catalog and data_path") from error
     return connection
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
+    """Attach a lake. Two log services that make a new one at the same moment: one of both finds it half made, and tries again."""
+    try:
+        connection.execute(statement)
+    except duckdb.Error as error:
+        if "already exists" not in str(error):
+            raise
+        time.sleep(1.0)
+        connection.execute(statement)
 
 
 def _broken(where: str, error: duckdb.Error) -> LogError:

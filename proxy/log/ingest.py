@@ -10,7 +10,7 @@ import contextlib
 import gc
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -26,7 +26,7 @@ from proxy.log.attach import Log
 from proxy.log.columns import BODIES, EXCHANGES, TURNS, Column, batch, insert
 from proxy.log.intake import Budget, Intake, Loss, Position, Taken
 from proxy.log.rows import Exchange, Price, Scrub, rows
-from proxy.log.sessions import session
+from proxy.log.sessions import Session, session
 from proxy.reading import read_session
 from proxy.spool.frames import FrameError
 from proxy.spool.reader import Run, runs
@@ -110,6 +110,7 @@ class Loader:
         price: Callable[[Reading, str, str, datetime], Price],
         scrub: Scrub | None = None,
         read_session: Callable[[Captured, Iterable[tuple[str, bytes | str]]], Reading] = read_session,
+        turn_prices: Callable[[Reading, str, str, datetime], Sequence[Price]] | None = None,
         rows: int = ROWS,
         size: int = BYTES,
         hold: int = HOLD,
@@ -117,13 +118,16 @@ class Loader:
         """read, read_session, price: what an exchange meant and cost; none may touch the log.
 
         scrub: takes secrets out of the stored copy.
+        turn_prices: what each turn of a WebSocket session cost, in order; None = costs of turns stay unknown.
         rows, size, hold: bounds of a round in rows and in bytes of bodies, and of segments held back by open exchanges.
         """
         self.spool_dir = spool_dir
-        self._read, self._price, self._read_session = read, price, read_session
+        self._read, self._price, self._read_session, self._turn_prices = read, price, read_session, turn_prices
         self._scrub: Scrub = scrub or Untouched()
         self._rows, self._size, self._hold = rows, size, hold
         self._db = log.cursor()
+        # In a lake, two writers that change or delete rows of one table undo each other's commits: there, all is appended.
+        self._appends = log.file is None
         self._intakes: dict[str, Intake] = {}
         self._turn = 0
         self._positions = self._stored_positions()
@@ -224,11 +228,17 @@ class Loader:
         captured = exchange.captured
         reading, messages = self._reading(exchange)
         at_ns = captured.accepted_at_ns
+        turn_prices: Sequence[Price] = ()
         try:
-            price: Price = self._price(reading, captured.upstream, captured.upstream_url, datetime.fromtimestamp(at_ns / 1e9, UTC))
+            at = datetime.fromtimestamp(at_ns / 1e9, UTC)
+            price: Price = self._price(reading, captured.upstream, captured.upstream_url, at)
+            if reading.turns and reading.usage is None:
+                price = Unpriced("no usage")
+            if reading.turns and self._turn_prices is not None:
+                turn_prices = self._turn_prices(reading, captured.upstream, captured.upstream_url, at)
         except Exception as error:  # a fault in pricing must cost one price, not the row
             price = Unpriced(f"pricing failed: {type(error).__name__}: {error}")
-        stored = rows(exchange, reading, price, self._scrub, messages)
+        stored = rows(exchange, reading, price, self._scrub, messages, turn_prices)
         round_.exchanges.append(stored.exchange)
         if stored.body:
             round_.bodies.append(stored.body)
@@ -244,7 +254,7 @@ class Loader:
                 return self._read(exchange.captured), None
             said = session(exchange)
             reading = self._read_session(exchange.captured, said.messages)
-            return replace(reading, unread=reading.unread or said.broken), said.lines
+            return _closed(reading, said), said.lines
         except Exception as error:  # a fault in a reader must cost one reading, not the row
             return Reading(unread=f"reading failed: {type(error).__name__}: {error}"), None
 
@@ -266,7 +276,8 @@ class Loader:
             for (day, host, worker, run), counts in round_.ledger.items():
                 self._count(EPOCH + timedelta(days=day), host, worker, run, counts)
             for position in round_.positions:
-                db.execute("DELETE FROM spool_position WHERE run = ?", [position.run])
+                if not self._appends:
+                    db.execute("DELETE FROM spool_position WHERE run = ?", [position.run])
                 db.execute("INSERT INTO spool_position VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", _stored(position, now))
             db.execute("COMMIT")
         except BaseException:
@@ -286,7 +297,7 @@ class Loader:
     def _count(self, day: date, host: str, worker: str, run: str, counts: Counter[str]) -> None:
         values = [counts[name] for name in _COUNTS]
         key = [day, host, worker, run]
-        changed = self._db.execute(_ADD, [*values, *key]).fetchone()
+        changed = None if self._appends else self._db.execute(_ADD, [*values, *key]).fetchone()
         if not changed or not changed[0]:
             self._db.execute(_BEGIN, [*key, *values])
 
@@ -300,9 +311,9 @@ class Loader:
 
     def _stored_positions(self) -> dict[str, Position]:
         """Positions by run; those of runs that are gone are dropped from the log."""
-        rows = self._db.execute('SELECT run, host, worker, segment, "offset", seq, carry, done FROM spool_position').fetchall()
+        rows = self._db.execute('SELECT run, host, worker, segment, "offset", seq, carry, done FROM spool_newest').fetchall()
         here = {run.name for run in runs(self.spool_dir)}
-        positions = {row[0]: Position(*row) for row in rows}
+        positions = {row[0]: Position(*row) for row in rows if row[0] in here or not self._appends}
         gone = [name for name, position in positions.items() if position.done and name not in here]
         if gone:
             self._db.execute("DELETE FROM spool_position WHERE run IN (SELECT unnest(?))", [gone])
@@ -316,6 +327,14 @@ class Loader:
     def _forget(self) -> None:
         for name in list(self._intakes):
             self._drop(name)
+
+
+def _closed(reading: Reading, said: Session) -> Reading:
+    """The reading of a session with what its frames tell: its end is its Close frame, and a sum over a part of it is no usage."""
+    kind, message = (reading.error_type, reading.error_message) if reading.error_type or not said.error else said.error
+    unread = reading.unread or said.broken or (None if said.whole else "the session was kept only in part")
+    usage = reading.usage if said.whole else None
+    return replace(reading, unread=unread, terminal=said.closed, error_type=kind, error_message=message, usage=usage)
 
 
 def _loss(loss: Loss) -> tuple[Any, ...]:

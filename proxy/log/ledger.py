@@ -216,7 +216,7 @@ _LOSSES: Final = """
 _POSITIONS: Final = """
     SELECT coalesce(p.run, l.run) AS run, coalesce(p.segment, 0) AS segment, coalesce(p."offset", 0) AS "offset",
         coalesce(p.carry, 0) AS carry, coalesce(p.done, true) AS done, coalesce(l.open, 0) AS open
-    FROM spool_position p FULL JOIN (
+    FROM spool_newest p FULL JOIN (
         SELECT run, CAST(sum(accepted) AS BIGINT) - CAST(sum(complete + partial + client_gone + upstream_error + lost) AS BIGINT) AS open
         FROM ledger GROUP BY run) l ON l.run = p.run
     WHERE NOT coalesce(p.done, true) OR coalesce(l.open, 0) <> 0"""

@@ -84,17 +84,16 @@ def _store(db: duckdb.DuckDBPyConnection, table: str, group: list[Said]) -> None
     )
     db.register("arriving", pa.table(arrays))
     try:
-        fresh = db.execute(
-            f"INSERT INTO {table} ({names}) SELECT {casts} FROM arriving WHERE CAST(record_id AS UUID) NOT IN "  # noqa: S608  our own names
-            f"(SELECT record_id FROM {table} WHERE record_id IS NOT NULL) RETURNING record_id"
-        ).fetchall()
+        new = f"FROM arriving WHERE CAST(record_id AS UUID) NOT IN (SELECT record_id FROM {table} WHERE record_id IS NOT NULL)"  # noqa: S608
+        fresh = db.execute(f"SELECT record_id {new}").fetchall()
+        db.execute(f"INSERT INTO {table} ({names}) SELECT {casts} {new}")
     finally:
         db.unregister("arriving")
     if table == "readings_history" and fresh:
         _correct(db, [row[0] for row in fresh])
 
 
-def _correct(db: duckdb.DuckDBPyConnection, record_ids: list[uuid.UUID]) -> None:
+def _correct(db: duckdb.DuckDBPyConnection, record_ids: list[str]) -> None:
     """Bring what was read again into `exchanges`; the values before stay in the history."""
     described = db.execute(
         "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 'exchanges' AND database_name = current_database()"
@@ -106,7 +105,7 @@ def _correct(db: duckdb.DuckDBPyConnection, record_ids: list[uuid.UUID]) -> None
     )
     db.execute(
         f"UPDATE exchanges e SET {values} FROM readings_history h "  # noqa: S608  names of our own
-        "WHERE h.exchange_id = e.exchange_id AND h.record_id IN (SELECT unnest(?))",
+        "WHERE h.exchange_id = e.exchange_id AND h.record_id IN (SELECT CAST(unnest(?) AS UUID))",
         [record_ids],
     )
 

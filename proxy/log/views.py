@@ -44,6 +44,9 @@ VIEWS: Final = {
             sum(output_tokens) AS output_tokens, sum(cost_usd) AS cost_usd, count(*) FILTER (cost_usd IS NULL) AS without_cost,
             count(*) FILTER (ending <> 'complete' OR status >= 400) AS errors
         FROM exchanges WHERE session_id IS NOT NULL GROUP BY session_id""",
+    "spool_newest": """
+        SELECT * FROM spool_position
+        QUALIFY row_number() OVER (PARTITION BY run ORDER BY seq DESC, done DESC, updated_at DESC) = 1""",
     "ledger_daily": """
         SELECT day, host, worker, CAST(sum(accepted) AS BIGINT) AS accepted, CAST(sum(complete) AS BIGINT) AS complete,
             CAST(sum(partial) AS BIGINT) AS partial, CAST(sum(client_gone) AS BIGINT) AS client_gone,
