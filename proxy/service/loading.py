@@ -67,12 +67,19 @@ class Loading:
     """The thread. start() once, flush() from any thread, close() once.
 
     relieve: called when the log has no memory left for a round, to stop readers. upkeep: called now and then on this thread; says
-    whether it has more to do.
+    whether it has more to do. behind: set while a round was not enough to empty the spool.
     """
 
-    def __init__(self, loader: Loader, relieve: Callable[[], None] = lambda: None, upkeep: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        loader: Loader,
+        relieve: Callable[[], None] = lambda: None,
+        upkeep: Callable[[], bool] = lambda: False,
+        behind: threading.Event | None = None,
+    ) -> None:
         self.progress = Progress(loaded_until=time.time())
         self._loader, self._relieve, self._upkeep = loader, relieve, upkeep
+        self._behind = behind or threading.Event()
         self._wake = threading.Condition()
         self._waiters: list[Future[tuple[str, ...]]] = []
         self._closing = False
@@ -150,7 +157,9 @@ class Loading:
         for failure in done.failures:
             log.warning("a run of the spool cannot be read; it is tried again", run=failure)
         if done.more:
+            self._behind.set()
             return
+        self._behind.clear()
         progress.loaded_until = began
         with self._wake:
             for waiter in waiters:

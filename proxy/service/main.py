@@ -15,6 +15,7 @@ import re
 import resource
 import signal
 import sys
+import threading
 import time
 from typing import Final
 
@@ -115,9 +116,10 @@ async def serve(settings: Settings, opened: Log, leash: int) -> bool:
     bound_memory(memory)
     sweep(opened, data_dir)
     run = OwnRun(data_dir / "spool", syncs=settings.spool.fsync != "never")
-    readers = Readers(opened.cursor, data_dir, memory_bytes=2 * memory + (1 << 30))
+    behind = threading.Event()
+    readers = Readers(opened.cursor, data_dir, memory_bytes=2 * memory + (1 << 30), behind=behind.is_set)
     relief = QueryError("the loader needed the memory that the query held", "run it again, or raise [sql] memory", 503)
-    loading = Loading(make_loader(opened, settings), lambda: readers.interrupt(relief), make_upkeep(opened, settings))
+    loading = Loading(make_loader(opened, settings), lambda: readers.interrupt(relief), make_upkeep(opened, settings), behind)
     loading.start()
 
     token = None if state.is_loopback(settings.admin.host) else state.make_token(state.token_file(settings))

@@ -27,6 +27,10 @@ WAITING: Final = 64
 """Queries that may wait for their turn; more are turned away."""
 NICENESS: Final = 10
 TICK: Final = 0.05
+STAND_BACK: Final = 4 * READERS
+"""Pause over work of each reader while loading lags: all of them together leave the loader most of the interpreter's lock."""
+LONGEST_PAUSE: Final = 0.25
+"""Seconds; a query still gets somewhere."""
 IN_MEMORY: Final = 4 << 20
 """Bytes of a result kept in memory; the rest goes to a file that has no name."""
 MAX_BYTES: Final = 256 << 20
@@ -77,6 +81,7 @@ class Readers:
 
     cursor: gives a connection of its own to the log. directory: where large results are spooled, in files without a name.
     memory_bytes: resident size of the process at which the longest-running query is stopped; None = no such limit.
+    behind: whether loading lags; then rows are turned into bytes in short spells, since that holds the interpreter's lock.
     """
 
     def __init__(
@@ -85,10 +90,12 @@ class Readers:
         directory: Path,
         memory_bytes: int | None = None,
         threads: int = READERS,
+        behind: Callable[[], bool] = lambda: False,
     ) -> None:
         self._cursor = cursor
         self._directory = directory
         self._memory_bytes = memory_bytes
+        self._behind = behind
         self.guard = Guard(self._relations)
         self._running: list[_Running] = []
         self._waiting = 0
@@ -161,7 +168,10 @@ class Readers:
                 running.cursor.close()
 
     def _answer(self, running: _Running, file: IO[bytes], sql: str, parameters: Any, name: str, limits: Limits) -> Answer:
+        began = spell = time.monotonic()
+
         def between() -> None:
+            nonlocal spell
             if running.why:
                 raise running.why
             if file.tell() > limits.max_bytes:
@@ -170,9 +180,10 @@ class Readers:
                     "select fewer columns or rows, or copy the log with `goldwash snapshot FILE`",
                     413,
                 )
-            time.sleep(0)  # the interpreter's lock goes to the loader first
+            if self._behind():
+                time.sleep(min(STAND_BACK * (time.monotonic() - spell), LONGEST_PAUSE))
+            spell = time.monotonic()
 
-        began = time.monotonic()
         cursor = running.cursor
         cursor.execute("BEGIN TRANSACTION READ ONLY")
         try:
