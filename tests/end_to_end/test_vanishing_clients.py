@@ -11,7 +11,7 @@ from tests.helpers.client import Client, fetch, request
 from tests.helpers.goldwash import Goldwash
 from tests.helpers.recordings import OPENAI
 from tests.helpers.rows import Mark
-from tests.helpers.upstream import Answer, Do, Upstream, answer
+from tests.helpers.upstream import Answer, Do, Upstream, answer, unfinished
 from tests.helpers.waiting import eventually
 
 
@@ -73,8 +73,7 @@ def test_within_a_stream(goldwash: Goldwash, providers: dict[str, Upstream], lea
     """A client that leaves a stream: what had passed is kept and read."""
     recording = OPENAI["chat_stream"]
     path = f"/left-{leave}{recording.path}"
-    streamed = answer(200, [("Content-Type", recording.content_type)], recording.pieces[:3], framing="chunked")
-    providers["openai"].on(path, Answer([*list(streamed.steps)[:-1], Do.STALL]))
+    providers["openai"].on(path, unfinished(recording.pieces[:3], [("Content-Type", recording.content_type)]))
     mark = Mark(goldwash)
     body = json.dumps({"model": "gpt-4o-mini", "stream": True, "messages": []}).encode()
     client = Client(goldwash.port)

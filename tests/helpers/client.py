@@ -19,9 +19,13 @@ class Client:
         if receive_buffer:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         plain.settimeout(timeout)
-        plain.connect(("127.0.0.1", port))
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket = tls.wrap_socket(plain, server_hostname="localhost") if tls else plain
+        try:
+            plain.connect(("127.0.0.1", port))
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.socket = tls.wrap_socket(plain, server_hostname="localhost") if tls else plain
+        except BaseException:
+            plain.close()
+            raise
         self.interim: list[Message] = []  # 1xx answers, in order
         self.arrivals: list[tuple[float, int]] = []  # (time.monotonic() in s, bytes) of each read
         self._rest = b""

@@ -92,6 +92,12 @@ def answer(
     return Answer([*steps, Do.CLOSE] if framing == "close" else steps)
 
 
+def unfinished(pieces: list[bytes], headers: Headers | None = None) -> Answer:
+    """A chunked answer that begins and then falls silent until the peer hangs up."""
+    begun = b"".join(chunked([piece])[: -len(b"0\r\n\r\n")] for piece in pieces)
+    return Answer([head("HTTP/1.1 200 OK", [*(headers or []), ("Transfer-Encoding", "chunked")]) + begun, Do.STALL])
+
+
 @dataclass(eq=False)
 class Connection:
     """One accepted connection and all that came over it."""
