@@ -1,0 +1,1 @@
+"""The commands that this floor adds to `goldwash`, found by their entry points."""

@@ -1,0 +1,1 @@
+"""The gate: decides, with evidence, whether a release holds what production taught."""

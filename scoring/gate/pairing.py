@@ -1,0 +1,150 @@
+"""Lays two result files side by side, case by case, and says of each case what it is held to.
+
+Pure. Raises BadInput where the two cannot be compared at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from scoring.gate.results import BadInput, Result, Results
+from scoring.gate.words import Status
+
+SET_ASIDE = frozenset({"candidate", "retired"})
+"""Statuses of cases that hold nobody to anything: not yet confirmed, or no longer asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One case on both sides: as many measured runs on the one as on the other, in the order they were made."""
+
+    case: str
+    base: tuple[Result, ...]
+    candidate: tuple[Result, ...]
+    cluster: str
+    slice: str | None
+    status: Status | None
+    must_pass: bool
+    base_passed: int
+    candidate_passed: int
+
+    @property
+    def runs(self) -> int:
+        """Runs compared, on each side."""
+        return len(self.candidate)
+
+    @property
+    def drop(self) -> Fraction:
+        """Pass rate on the baseline less that on the candidate: above 0 where the case got worse."""
+        return Fraction(self.base_passed - self.candidate_passed, self.runs)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the baseline passes it, in at least half of its runs."""
+        return 2 * self.base_passed >= self.runs
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """Two files, sorted out; every case of either stands in exactly one of the tuples, but for must_pass and guarding, which overlap."""
+
+    active: tuple[Pair, ...]  # on both sides, held to everything
+    known_failing: tuple[Pair, ...]  # on both sides, outside floor and regression
+    new: tuple[str, ...]  # the baseline never had them
+    changed: tuple[str, ...]  # another version of the case than the baseline had
+    missing: tuple[str, ...]  # the candidate lacks them
+    set_aside: tuple[str, ...]  # candidates and retired ones
+    unmeasured: tuple[str, ...]  # a run on one side reached no target or no judge
+    must_pass: tuple[str, ...]  # critical or safety, known_failing ones too
+    guarding: tuple[str, ...]  # were broken once and mended
+
+    def slices(self) -> dict[str, tuple[Pair, ...]]:
+        """Slice -> its active pairs, by name."""
+        found: dict[str, list[Pair]] = {}
+        for pair in self.active:
+            if pair.slice is not None:
+                found.setdefault(pair.slice, []).append(pair)
+        return {name: tuple(found[name]) for name in sorted(found)}
+
+
+def check_runs(base: Results, candidate: Results) -> None:
+    """Raises BadInput where the files hold different numbers of planned runs a case."""
+    if base.runs() != candidate.runs():
+        raise BadInput(
+            f"{base.name} has {base.runs()} runs a case and {candidate.name} has {candidate.runs()}: "
+            f"run both sides equally often (--repeat {max(base.runs(), candidate.runs())})"
+        )
+
+
+def pair(base: Results, candidate: Results, confirm_runs: int) -> Pairing:
+    """Pairs two files; confirm_runs is how many passes in a row prove that a case called known_failing is not."""
+    left, right = base.by_case(), candidate.by_case()
+    active: list[Pair] = []
+    known: list[Pair] = []
+    new, changed, missing, aside, unmeasured, must_pass, guarding = ([] for _ in range(7))
+    for case in sorted(left.keys() | right.keys()):
+        before, after = left.get(case, ()), right.get(case, ())
+        if (after or before)[0].status in SET_ASIDE:
+            aside.append(case)
+            continue
+        if any(row.passed is None for row in (*before, *after)):
+            unmeasured.append(case)
+        if not after:
+            missing.append(case)
+            continue
+        if any(row.must_pass for row in (*before, *after)):
+            must_pass.append(case)
+        status = _status(before, after, confirm_runs)
+        if status == "guarding":
+            guarding.append(case)
+        if not before or before[0].status in SET_ASIDE:
+            new.append(case)
+        elif (before[0].version or after[0].version) != (after[0].version or before[0].version):
+            changed.append(case)
+        elif (both := _both(case, before, after, status)) is not None:
+            (known if status == "known_failing" else active).append(both)
+    return Pairing(
+        active=tuple(active),
+        known_failing=tuple(known),
+        new=tuple(new),
+        changed=tuple(changed),
+        missing=tuple(missing),
+        set_aside=tuple(aside),
+        unmeasured=tuple(unmeasured),
+        must_pass=tuple(must_pass),
+        guarding=tuple(guarding),
+    )
+
+
+def _both(case: str, before: Sequence[Result], after: Sequence[Result], status: Status | None) -> Pair | None:
+    """None where one side has no measured run."""
+    one = tuple(row for row in before if row.passed is not None)
+    other = tuple(row for row in after if row.passed is not None)
+    runs = min(len(one), len(other))
+    if not runs:
+        return None
+    first = other[0]
+    return Pair(
+        case=case,
+        base=one[:runs],
+        candidate=other[:runs],
+        cluster=first.cluster or one[0].cluster or f"\0{case}",  # of its own: no conversation's name begins so
+        slice=first.slice or one[0].slice,
+        status=status,
+        must_pass=any(row.must_pass for row in (*before, *after)),
+        base_passed=sum(bool(row.passed) for row in one[:runs]),
+        candidate_passed=sum(bool(row.passed) for row in other[:runs]),
+    )
+
+
+def _status(before: Sequence[Result], after: Sequence[Result], confirm_runs: int) -> Status | None:
+    """The candidate's word, but guarding is for good, and no label hides a case that the baseline is proven to pass."""
+    was, now = before[0].status if before else None, after[0].status
+    if was == "guarding":
+        return "guarding"
+    if now == "known_failing":
+        proven = len(before) >= confirm_runs and all(row.passed for row in before)
+        return "guarding" if proven else "known_failing"
+    return now or was
