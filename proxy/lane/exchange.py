@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from proxy.exchange import Ending
@@ -36,6 +37,7 @@ class LiveExchange:
         "_finished",
         "_first_ns",
         "_flags",
+        "_head",
         "_head_text",
         "_signing",
         "_started_ns",
@@ -75,6 +77,7 @@ class LiveExchange:
         self._started_ns = monotonic_ns()
         self._first_ns = frames.NO_TIME
         self._status = 0
+        self._head = b""
         self._head_text = b""
         self._answered_spooled = False
         self._chunk_out = False
@@ -83,7 +86,7 @@ class LiveExchange:
         self._tunnel_open = False
         self._to_send: list[bytes] = []
         self._collected: list[bytes] = []
-        self._signing: tuple[Signer, bytes, bytes, list[bytes]] | None = None
+        self._signing: tuple[Signer, bytes, bytes, Sequence[bytes]] | None = None
 
     # request, client to upstream
 
@@ -91,7 +94,11 @@ class LiveExchange:
         """Write ACCEPTED: from here on the exchange ends as exactly one row. False: it must be refused, for the log has no room."""
         kept = b"" if self._flags & frames.OMIT_REQUEST else body
         payload = frames.accepted(self.exchange_id, time.time_ns(), self._flags, text, kept)
-        return self.lane.capture.accepted(payload, or_refuse=self.lane.refuses_unlogged)
+        capture = self.lane.capture
+        taken = capture.accepted(payload, or_refuse=self.lane.refuses_unlogged)
+        if capture.full_since and body:  # the beginning of the body is not in the spool
+            self.request.cut()
+        return taken
 
     def send_when_synced(self, data: bytes, *, whole: bool) -> None:
         """As send, but not before ACCEPTED is on the disk ([spool] fsync = "each")."""
@@ -148,7 +155,7 @@ class LiveExchange:
             if request.size >= PART_BYTES:
                 self._part(request, frames.REQUEST)
 
-    def sign_when_whole(self, signer: Signer, method: bytes, target: bytes, lines: list[bytes]) -> None:
+    def sign_when_whole(self, signer: Signer, method: bytes, target: bytes, lines: Sequence[bytes]) -> None:
         """Hold the request back until all of its body is here: an AWS signature covers it."""
         self._signing = (signer, method, target, lines)
 
@@ -176,21 +183,29 @@ class LiveExchange:
         if self.client is not None and not self.client.is_http10:
             self.client.write(head)
 
-    def response_head(self, status: int, head: ResponseHead, *, length: int | None, chunked: bool) -> None:
-        """Pass the answer's head on: its own lines, less hop-by-hop, plus ours."""
+    def response_head(
+        self, status: int, head: ResponseHead, raw: bytes, *, has_length: bool = False, chunked: bool = False, fits: bool = False
+    ) -> None:
+        """Take the answer's head: its own lines, less hop-by-hop, plus ours; it goes on with the first piece of the body.
+
+        `raw`: the head as it came, without its empty line, where nothing of it must be left out. `has_length`: by its length or
+        without a body; `chunked`: in chunks; neither: until the upstream closes. `fits`: surely under the cap of what is kept.
+        """
         self._status = status
         if head.kept:
             self._head_text = b"\n".join(head.kept)
-        self.response = Tee(
-            self.lane.body_cap, keep=not self._flags & frames.OMIT_RESPONSE, whole=length is not None and length <= self.lane.body_cap
-        )
+        self.response = Tee(self.lane.body_cap, keep=not self._flags & frames.OMIT_RESPONSE, whole=fits)
         client = self.client
         if client is None:
             return
-        out = [b"HTTP/1.1 %d %s\r\n" % (status, head.reason), *head.lines]
-        if self.lane.id_header:
-            out.append(b"goldwash-id: %s\r\n" % self.id_text)
-        if length is None and not self.is_head:
+        ours = b"goldwash-id: %b\r\n\r\n" % self.id_text if self.lane.id_header else b"\r\n"
+        if raw and not client.closes_after:
+            self._head = raw + ours
+            return
+        out = [b"HTTP/1.1 %d %b\r\n" % (status, head.reason), *head.lines]
+        if client.closes_after:
+            self._close_after = True
+        if not has_length:
             if client.is_http10:
                 self._close_after = True
             else:
@@ -198,22 +213,23 @@ class LiveExchange:
                 self._chunk_out = not chunked
         elif b"transfer-encoding" in head.noted and not client.is_http10:  # an answer to HEAD tells what GET would
             out.append(b"Transfer-Encoding: chunked\r\n")
-        if client.closes_after or self._close_after:
-            self._close_after = True
+        if self._close_after:
             out.append(b"Connection: close\r\n")
-        out.append(b"\r\n")
-        client.write(b"".join(out))
+        out.append(ours)
+        self._head = b"".join(out)
 
     def response_piece(self, piece: bytes, raw: bytes) -> None:
         """Pass a piece of the answer's body on, then keep a copy. `raw`: the same in the upstream's framing."""
         client = self.client
         if client is not None:
             if self._chunk_out:
-                client.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                raw = b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b""
             elif client.is_http10:
-                client.write(piece)
-            else:
-                client.write(raw)
+                raw = piece
+            if self._head:
+                raw, self._head = self._head + raw, b""
+            if raw:
+                client.transport.write(raw)
         if piece:
             if self._first_ns == frames.NO_TIME:
                 self._first_ns = monotonic_ns() - self._started_ns
@@ -245,6 +261,9 @@ class LiveExchange:
             if self.upstream is not None:
                 self.upstream.transport.resume_reading()
             return
+        if self._tunnel_open and self.upstream is not None:  # its last frames, a Close among them, may still be on their way
+            upstream, self.upstream = self.upstream, None
+            upstream.close_after_writing()
         self._drop_upstream()
         self._finish(Ending.CLIENT_GONE, "client_gone", "the client hung up before the end of the answer")
 
@@ -393,7 +412,8 @@ class LiveExchange:
         if direction in (frames.RESPONSE, frames.UPSTREAM_FRAMES):
             self._spool_answered()
         after = monotonic_ns() - self._started_ns
-        self.lane.capture.more(self.exchange_id, frames.part(self.exchange_id, direction, after, tee.take()))
+        if not self.lane.capture.more(self.exchange_id, frames.part(self.exchange_id, direction, after, tee.take())):
+            tee.cut()
 
     def _spool_answered(self) -> None:
         if not self._answered_spooled:
@@ -474,15 +494,6 @@ class LiveExchange:
     def summary(self) -> tuple[int, int, int]:
         """Status, bytes in, bytes out: for the canonical log line."""
         return self._status, self.request.total, self.response.total
-
-    def minimal_finished(self, ending: Ending, kind: str, ended_ns: int) -> bytes:
-        """FINISHED without bodies, for when the spool has had no room: the row then says that the bodies are cut."""
-        flags = self._flags | frames.REQUEST_TRUNCATED | frames.RESPONSE_TRUNCATED
-        text = f"{kind}\n".encode()
-        return frames.finished(
-            self.exchange_id, frames.ENDING_CODES[ending], flags, self._status, self._first_ns, ended_ns,
-            self.request.total, self.response.total, self.request.finish()[1], self.response.finish()[1], text, b"", b"",
-        )  # fmt: skip
 
 
 _ONE_LINE: Final = {10: " ", 13: " "}

@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 # A head beyond this is no provider's; curl stops at 300 KB, nginx at 8.
 MAX_HEAD: Final = 262_144
 
+# How long an upstream may take over a session's last frames once its client has gone.
+FLUSH_SECONDS: Final = 10
+
 _HEAD, _LENGTH, _CHUNKED, _UNTIL_CLOSE, _TUNNEL, _IDLE = range(6)
 
 
 class ResponseHead:
     """What llhttp told of one answer's head; the collector of its callbacks."""
 
-    __slots__ = ("_known", "_policy", "kept", "lines", "noted", "reason")
+    __slots__ = ("_known", "_policy", "as_is", "kept", "lines", "noted", "reason")
 
     def __init__(self, policy: HeaderPolicy) -> None:
         self._policy = policy
@@ -33,6 +36,7 @@ class ResponseHead:
         self.lines: list[bytes] = []  # name, ": ", value, CRLF of each header that goes on
         self.kept: list[bytes] = []  # "name:value" of each header for the log
         self.noted: dict[bytes, bytes] = {}
+        self.as_is = True  # nothing of it is hop-by-hop, but for the framing: the head can go on as it came
 
     def on_status(self, reason: bytes) -> None:
         self.reason += reason
@@ -41,6 +45,8 @@ class ResponseHead:
         lower, bits = self._known.get(name) or self._policy.of_response(name)
         if bits & FORWARD:
             self.lines += (name, b": ", value, b"\r\n")
+        elif lower != b"transfer-encoding":
+            self.as_is = False
         if bits & KEEP:
             self.kept.append(lower + b":" + value)
         if bits & NOTE:
@@ -100,6 +106,13 @@ class UpstreamConnection(asyncio.Protocol):
         self._state = _IDLE
         self.exchange = None
         self.transport.abort()
+
+    def close_after_writing(self) -> None:
+        """Give the connection up when all that was written to it has been sent, or soon after."""
+        self._state = _IDLE
+        self.exchange = None
+        self.transport.close()
+        self.pool.lane.loop.call_later(FLUSH_SECONDS, self.transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         exchange = self.exchange
@@ -211,43 +224,39 @@ class UpstreamConnection(asyncio.Protocol):
             self._reusable = False
         coding = noted.get(b"transfer-encoding")
         length = noted.get(b"content-length")
+        raw_head = data[: end - 2] if head.as_is and version == "1.1" else b""
         if exchange.is_head or status in (204, 304):
-            exchange.response_head(status, head, length=0, chunked=False)
+            exchange.response_head(status, head, raw_head, has_length=True)
+            exchange.response_piece(b"", b"")
             self._reusable = self._reusable and not rest
             self._end(exchange)
-            return
-        if coding is not None:
+        elif coding is not None:
             if coding.lower() != b"chunked":
                 self._garbage(exchange, f"its transfer coding {coding[:40]!r} is not supported")
                 return
             self._state = _CHUNKED
             self._decoder = ChunkedDecoder()
-            exchange.response_head(status, head, length=None, chunked=True)
-            if rest:
-                self._chunks(exchange, rest)
-            return
-        if length is not None:
+            exchange.response_head(status, head, raw_head, chunked=True)
+            self._chunks(exchange, rest)
+        elif length is not None:
             if not length.isdigit():  # llhttp lets no odd value pass, but two equal ones arrive joined
                 self._garbage(exchange, f"its Content-Length {length[:40]!r} is no number")
                 return
             left = int(length)
-            exchange.response_head(status, head, length=left, chunked=False)
-            if len(rest) >= left:
-                self._reusable = self._reusable and len(rest) == left
-                if left:
-                    rest = rest[:left]
-                    exchange.response_piece(rest, rest)
-                self._end(exchange)
-                return
+            exchange.response_head(status, head, raw_head, has_length=True, fits=left <= self.pool.lane.body_cap)
+            if len(rest) > left:
+                self._reusable = False
+                rest = rest[:left]
+            exchange.response_piece(rest, rest)
             self._left = left - len(rest)
-            self._state = _LENGTH
-            if rest:
-                exchange.response_piece(rest, rest)
-            return
-        self._state = _UNTIL_CLOSE
-        self._reusable = False
-        exchange.response_head(status, head, length=None, chunked=False)
-        if rest:
+            if self._left:
+                self._state = _LENGTH
+            else:
+                self._end(exchange)
+        else:
+            self._state = _UNTIL_CLOSE
+            self._reusable = False
+            exchange.response_head(status, head, b"")
             exchange.response_piece(rest, rest)
 
     def _chunks(self, exchange: LiveExchange, data: bytes) -> None:

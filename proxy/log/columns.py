@@ -101,6 +101,10 @@ TURNS: Final = _columns(
     (TEXT, "response_id response_model finish_reason output_text"),
     (COUNT, "input_tokens output_tokens cache_read_tokens cache_write_tokens reasoning_tokens input_audio_tokens output_audio_tokens"),
     (JSON, "usage_raw"),
+    (COUNT, "cache_read_audio_tokens input_image_tokens output_image_tokens"),
+    (REAL, "audio_seconds"),
+    (MONEY, "cost_usd"),
+    (TEXT, "cost_note"),
 )
 
 

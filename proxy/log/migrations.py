@@ -115,7 +115,16 @@ def _expired(db: Connection) -> None:
     db.execute("CREATE TABLE expired (day DATE, host VARCHAR, worker VARCHAR, rows UBIGINT, expired_at TIMESTAMPTZ)")
 
 
-MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (_exchanges, _opinions, _bookkeeping, _expired)
+def _turn_costs(db: Connection) -> None:
+    """What each response of a WebSocket session cost, and the rest of what that depends on."""
+    for column in (
+        *("cache_read_audio_tokens BIGINT", "input_image_tokens BIGINT", "output_image_tokens BIGINT", "audio_seconds DOUBLE"),
+        *("cost_usd DECIMAL(24, 12)", "cost_note VARCHAR"),
+    ):
+        db.execute(f"ALTER TABLE turns ADD COLUMN {column}")
+
+
+MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (_exchanges, _opinions, _bookkeeping, _expired, _turn_costs)
 
 
 def version(db: Connection) -> int:

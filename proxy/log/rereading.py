@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -50,7 +51,10 @@ class Rereader:
         if captured is None:
             return None
         said = row["response_body"] if captured.websocket else None
-        reading = read_session(captured.captured, messages(said)) if said else self._read(captured.captured)
+        if said:  # how its frames ended is not in the messages
+            reading = replace(read_session(captured.captured, messages(said)), terminal=row["terminal"])
+        else:
+            reading = self._read(captured.captured)
         at = datetime.fromtimestamp(captured.captured.accepted_at_ns / 1e9, UTC)
         price = self._pricer.price(reading, captured.captured.upstream, captured.captured.upstream_url, at)
         fresh = rows(captured, reading, price, self._scrub, said).exchange

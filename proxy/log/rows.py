@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, Protocol
@@ -93,20 +94,30 @@ class Rows(NamedTuple):
     ending: Ending
 
 
-def rows(exchange: Exchange, reading: Reading, price: Price, scrub: Scrub, messages: str | None = None) -> Rows:
+def rows(
+    exchange: Exchange,
+    reading: Reading,
+    price: Price,
+    scrub: Scrub,
+    messages: str | None = None,
+    turn_prices: Sequence[Price | None] = (),
+) -> Rows:
     """All rows of one exchange, with the secrets out.
 
     messages: of a WebSocket session, its messages as JSON lines, which stand in for both bodies' raw frames.
+    turn_prices: what each of its turns cost, in order; left out, nothing is known of it.
     """
     captured = exchange.captured
     said = metadata(captured.request_headers, exchange.url_metadata)
     request, request_coding = (None, None) if exchange.websocket else plain(captured.request_body, captured.request_headers)
     answer: Body = (messages or None, MESSAGES) if exchange.websocket else plain(captured.response_body, captured.response_headers)
+    how = ending(exchange, reading)
+    error_type, error_message = error(exchange, reading, how)
     found = (
         reading.output_text,
         reading.reasoning_text,
         reading.refusal,
-        reading.error_message or exchange.error_message,
+        error_message,
         tool_calls_json(reading),
         request,
         answer[0],
@@ -127,12 +138,11 @@ def rows(exchange: Exchange, reading: Reading, price: Price, scrub: Scrub, messa
     clean = scrub.texts(found)
     # What a reader joined from many events may hold a secret that no pattern finds in the events themselves.
     withhold = bool(reading.is_stream) and clean is not found and clean[:_JOINED] != found[:_JOINED]
-    how = ending(exchange, reading)
     turned = clean[len(clean) - len(reading.turns) :]
     return Rows(
-        _exchange_row(exchange, reading, price, said, clean, how),
+        _exchange_row(exchange, reading, price, said, clean, how, error_type),
         _body_row(exchange, (clean[5], request_coding), (None, WITHHELD) if withhold else (clean[6], answer[1])),
-        _turn_rows(exchange.exchange_id, reading, turned) if reading.turns else [],
+        _turn_rows(exchange.exchange_id, reading, turned, turn_prices) if reading.turns else [],
         how,
     )
 
@@ -142,7 +152,13 @@ _SAID: Final = 17  # where the properties begin: their names, then their values
 
 
 def _exchange_row(
-    exchange: Exchange, reading: Reading, price: Price, said: Metadata, clean: tuple[str | None, ...], how: Ending
+    exchange: Exchange,
+    reading: Reading,
+    price: Price,
+    said: Metadata,
+    clean: tuple[str | None, ...],
+    how: Ending,
+    error_type: str | None,
 ) -> tuple[Any, ...]:
     captured = exchange.captured
     usage = reading.usage or _NO_USAGE
@@ -182,7 +198,7 @@ def _exchange_row(
         clean[4],
         clean[0],
         clean[1],
-        reading.error_type or exchange.error_type,
+        error_type,
         clean[3],
         None if ended_ns is None else ended_ns / 1e6,
         None if first_ns is None else first_ns / 1e6,
@@ -237,12 +253,27 @@ _NO_USAGE: Final = Usage()
 
 
 def ending(exchange: Exchange, reading: Reading) -> Ending:
-    """The lane's ending, corrected by the dialect: an answer that closed cleanly before its terminal event is not complete."""
+    """The lane's ending, corrected by the dialect: an answer that closed cleanly before its terminal event is not complete.
+
+    Of a WebSocket session the Close frame is the terminal event: after it, it does not matter who drops the connection first.
+    """
+    if exchange.websocket and reading.terminal and exchange.ending is not Ending.LOST:
+        return Ending.COMPLETE
     if exchange.ending is Ending.COMPLETE and reading.terminal is False:
         if exchange.captured.response_truncated or exchange.response_omitted:
             return Ending.COMPLETE  # the terminal event passed, if it did, where nothing was kept
-        return Ending.UPSTREAM_ERROR if reading.error_type else Ending.PARTIAL
+        return Ending.UPSTREAM_ERROR if reading.error_type and not exchange.websocket else Ending.PARTIAL
     return exchange.ending
+
+
+def error(exchange: Exchange, reading: Reading, how: Ending) -> tuple[str | None, str | None]:
+    """Type and message: what the upstream said before what the lane saw, except where the answer was the lane's own."""
+    seen = exchange.error_type, exchange.error_message
+    if exchange.ending is Ending.UPSTREAM_ERROR and exchange.error_type:
+        return seen
+    if reading.error_type or reading.error_message:
+        return reading.error_type, reading.error_message
+    return (None, None) if exchange.websocket and how is Ending.COMPLETE else seen
 
 
 def tool_calls_json(reading: Reading) -> str | None:
@@ -298,10 +329,13 @@ def _body_row(exchange: Exchange, request: Body, response: Body) -> tuple[Any, .
     return exchange.exchange_id, accepted_us, _kept(*request), _kept(*response), request[1], response[1]
 
 
-def _turn_rows(exchange_id: bytes, reading: Reading, texts: tuple[str | None, ...]) -> list[tuple[Any, ...]]:
+def _turn_rows(
+    exchange_id: bytes, reading: Reading, texts: tuple[str | None, ...], prices: Sequence[Price | None]
+) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
-    for number, (turn, text) in enumerate(zip(reading.turns, texts, strict=True), 1):
+    for number, (turn, text, price) in enumerate(zip(reading.turns, texts, prices or [None] * len(texts), strict=True), 1):
         usage = turn.usage or _NO_USAGE
+        cost = money(price.cost_usd) if price else None
         rows.append(
             (
                 exchange_id,
@@ -318,6 +352,12 @@ def _turn_rows(exchange_id: bytes, reading: Reading, texts: tuple[str | None, ..
                 usage.input_audio_tokens,
                 usage.output_audio_tokens,
                 usage.raw,
+                usage.cache_read_audio_tokens,
+                usage.input_image_tokens,
+                usage.output_image_tokens,
+                usage.audio_seconds,
+                cost,
+                price.unknown if price and cost is None else None,
             )
         )
     return rows

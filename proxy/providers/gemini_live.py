@@ -8,7 +8,6 @@ The last usageMetadata of a turn holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from proxy.exchange import Captured, Reading, ToolCall, Turn
@@ -133,11 +132,3 @@ class LiveReader:
             finish_reason=reason,
             output_text="".join(turn.written) or "".join(turn.spoken) or None,
         )
-
-
-def read_session(captured: Captured, messages: Iterable[tuple[str, bytes | str]]) -> Reading:
-    """Understand one session from its messages in order, each with its direction ('client' or 'upstream')."""
-    reader = LiveReader(captured)
-    for direction, message in messages:
-        reader.feed(direction, message)
-    return reader.result()

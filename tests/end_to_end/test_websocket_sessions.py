@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,9 @@ OWN: list[dict[str, Any]] = [
         "oracle": {"usages": [usage((40, 160, 32), (10, 90)), {}]},
     },
 ]  # fmt: skip
-SESSIONS: list[dict[str, Any]] = OWN + ([json.loads(line) for line in gzip.open(CORPUS, "rt", encoding="utf-8")] if CORPUS.exists() else [])
+SESSIONS: list[dict[str, Any]] = OWN + (
+    [json.loads(line) for line in gzip.decompress(CORPUS.read_bytes()).splitlines()] if CORPUS.exists() else []
+)
 by_session = pytest.mark.parametrize("record", SESSIONS, ids=lambda record: record["id"])
 
 
@@ -147,7 +150,7 @@ class RawStage:
         head = head_of(peer)
         case = head.split(b"case=", 1)[1].split(b" ", 1)[0].decode()
         key = next(line.split(b": ")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key"))
-        accept = base64.b64encode(hashlib.sha1(key + GUID.encode()).digest()).decode()  # noqa: S324  RFC 6455 has it
+        accept = base64.b64encode(hashlib.sha1(key + GUID.encode()).digest()).decode()
         extension, act = self.acts[case]
         agreed = f"Sec-WebSocket-Extensions: {extension}\r\n" if extension else ""
         peer.sendall(
@@ -207,7 +210,7 @@ def framed(record: dict[str, Any], style: str) -> list[tuple[bool, bytes]]:
         if style == "fragments":
             cuts = sorted(chance.randrange(len(data) + 1) for _ in range(chance.randrange(4)))
             bounds = [0, *cuts, len(data)]
-            for number, (begin, end) in enumerate(zip(bounds, bounds[1:], strict=False)):
+            for number, (begin, end) in enumerate(pairwise(bounds)):
                 add(
                     upstream,
                     Frame(Opcode.CONT if number else Opcode.TEXT, data[begin:end], fin=end == len(data) and number == len(bounds) - 2),
@@ -302,11 +305,12 @@ def cost(used: dict[str, int | None], provider: str, model: str | None) -> Decim
 
 def check(live: Goldwash, record: dict[str, Any], style: str) -> None:
     """One complete row, and a turn a response with what the provider reported of it."""
+    assert eventually(lambda: live.rows(f"query = 'case={record['id']}-{style}'"))
     row = live.row(f"query = 'case={record['id']}-{style}'")
     assert (row["status"], row["ending"], row["terminal"], row["unread"]) == (101, "complete", True, None)
     assert row["error_type"] is None
     turns = live.sql(
-        f"SELECT {TURN}, response_model, cost_usd, cost_note FROM turns WHERE exchange_id = '{row['exchange_id']}' ORDER BY turn"  # noqa: S608
+        f"SELECT {TURN}, response_model, cost_usd, cost_note FROM turns WHERE exchange_id = '{row['exchange_id']}' ORDER BY turn"
     )
     assert row["turns"] == len(turns)
     want = [tokens(used) for used in record["oracle"]["usages"]]
@@ -379,5 +383,6 @@ def test_a_client_that_vanishes(live: Goldwash, sockets: Server) -> None:
     with suppress(ConnectionClosed), connect(f"ws://127.0.0.1:{live.port}/openai{path(OWN[0], 'vanish')}", close_timeout=0.1) as client:
         client.recv()
         client.socket.shutdown(socket.SHUT_RDWR)
+    assert eventually(lambda: live.rows("query = 'case=own-openai-vanish'"))
     row = live.row("query = 'case=own-openai-vanish'")
     assert (row["ending"], row["error_type"], row["terminal"]) == ("client_gone", "client_gone", False)
