@@ -187,7 +187,11 @@ class Spool(Section):
     """`[spool]`: the durable copy of every exchange on local disk, between the traffic and the log."""
 
     segment_mb: int = Field(default=32, ge=1, le=1024, description="Size of a preallocated segment in MB.")
-    max_gb: float = Field(default=20.0, gt=0, description="Most disk the spool may take in GB before `on_log_failure` applies.")
+    max_gb: float = Field(
+        default=20.0,
+        gt=0,
+        description="Most disk in GB for the spool: from nine tenths on bodies are shed, at the end exchanges; see on_log_failure.",
+    )
     body_cap_mb: float = Field(default=32.0, ge=0, description="A body is kept up to this many MB; it is hashed whole, and marked as cut.")
     fsync: Literal["never", "interval", "each"] = Field(
         default="interval", description="When records are forced to disk: a process may die at any setting, this is about loss of power."

@@ -29,6 +29,7 @@ from proxy.app import build_app
 from proxy.lane.capture import Capture
 from proxy.lane.lane import Lane
 from proxy.spool import barrier
+from proxy.spool.bound import Bound
 from proxy.spool.gauge import Gauge
 from proxy.spool.writer import Spool
 
@@ -54,13 +55,9 @@ def _counts(lane: Lane, started: float) -> dict[str, Any]:
         "pid": os.getpid(),
         "started": started,
         "at": time.time(),
-        "accepted": capture.accepted_count,
-        "endings": {ending.value: count for ending, count in capture.endings.items()},
+        **capture.counts,
         "refused": lane.refused,
         "handed_over": lane.handed_over,
-        "shed_exchanges": capture.shed_exchanges,
-        "shed_frames": capture.shed_frames,
-        "spool_full_since": capture.full_since or None,
         "connections": len(lane.clients),
         "active": lane.active,
         "upstream": lane.connections,
@@ -85,7 +82,9 @@ async def serve(settings: Settings, index: int, listener: socket.socket, leash: 
 
     host = "".join(c if c.isalnum() or c in ".-" else "-" for c in socket.gethostname())[:80] or "host"
     fsync = settings.spool.fsync
-    spool = Spool(settings.data_dir / "spool", host, f"w{index}", settings.spool.segment_mb << 20, syncs=fsync != "never")
+    directory = settings.data_dir / "spool"
+    bound = Bound(directory, int(settings.spool.max_gb * 1e9))
+    spool = Spool(directory, host, f"w{index}", settings.spool.segment_mb << 20, syncs=fsync != "never", bound=bound)
     gauge = Gauge(spool.path)
     capture = Capture(spool, syncs_each=fsync == "each")
     capture.tell_each(os.environ.get("GOLDWASH_LOG_LEVEL", "").lower() == "debug")

@@ -1,12 +1,18 @@
-"""Writes the lane's frames to the spool, and keeps count of what it could not write: a failing log never fails traffic."""
+"""Writes down what the lane tells, and keeps count of what it could not write: a failing log never fails traffic.
+
+Where room runs out, bodies are shed first: a request still leaves its ACCEPTED and FINISHED, in room that is held back for that.
+When that is used up too, exchanges pass and are counted. Nothing that was written is ever dropped to make room.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import collections
+import errno
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -17,8 +23,16 @@ from proxy.spool.writer import Spool, SpoolFull, sync
 if TYPE_CHECKING:
     from proxy.lane.exchange import LiveExchange
 
-# Ends that could not be written wait in memory, without bodies, some 200 bytes each.
+# Ends that could not be written wait in memory, without bodies, some hundred bytes each.
 MAX_OWED: Final = 100_000
+
+
+class Room(Enum):
+    """What the spool has room for."""
+
+    ALL = "all"
+    HEADS = "heads"  # frames without bodies
+    NONE = "none"
 
 
 class Capture:
@@ -33,44 +47,62 @@ class Capture:
         self._tells = False
         self._owed: collections.deque[bytes] = collections.deque(maxlen=MAX_OWED)
         self._unspooled: set[bytes] = set()  # accepted by the lane, unknown to the spool: their ends are not written either
-        self._shed_exchanges = 0
-        self._shed_bytes = 0
-        self._shed_reason = ""
+        self._untold_exchanges = self._untold_bytes = 0  # shed, and in no SHED frame yet
+        self._reason = ""
+        self.room = Room.ALL
         self.full_since = 0.0
         self.accepted_count = 0
         self.endings: collections.Counter[Ending] = collections.Counter()
-        self.shed_exchanges = 0
-        self.shed_frames = 0
+        self.shed_exchanges = self.shed_bytes = 0
 
     def tell_each(self, on: bool) -> None:
         """Whether to log one canonical line an exchange (debug level)."""
         self._tells = on
 
+    @property
+    def counts(self) -> dict[str, Any]:
+        """For the gauge. `untold`: shed exchanges and bytes that no SHED frame tells of, in case the process dies now."""
+        return {
+            "accepted": self.accepted_count,
+            "endings": {ending.value: count for ending, count in self.endings.items()},
+            "shed_exchanges": self.shed_exchanges,
+            "shed_bytes": self.shed_bytes,
+            "untold": [self._untold_exchanges, self._untold_bytes, self._reason],
+            "spool_room": self.room.value,
+            "spool_full_since": self.full_since or None,
+        }
+
     def accepted(self, payload: bytes, *, or_refuse: bool) -> bool:
-        """Write ACCEPTED. Where there is no room the exchange is counted as shed and passes all the same, or False: it is refused."""
-        if self._write(payload):
-            self.accepted_count += 1
-            return True
-        if or_refuse:
+        """Write ACCEPTED. Where there is no room the exchange is counted as shed and passes all the same, or False: it is refused.
+
+        or_refuse: whoever refuses what is not logged refuses what is logged without its body, too.
+        """
+        if self.room is not Room.ALL and or_refuse:
             return False
+        if not self._write(payload):
+            if or_refuse:
+                return False
+            self._unspooled.add(payload[1:17])
+            self._untold_exchanges += 1
+            self.shed_exchanges += 1
         self.accepted_count += 1
-        self._unspooled.add(payload[1:17])
-        self._shed_exchanges += 1
-        self.shed_exchanges += 1
         return True
 
-    def more(self, exchange_id: bytes, payload: bytes) -> None:
-        """Write PART or ANSWERED."""
-        if exchange_id not in self._unspooled:
-            self._write(payload)
+    def more(self, exchange_id: bytes, payload: bytes) -> bool:
+        """Write PART or ANSWERED; False where it was shed."""
+        if exchange_id in self._unspooled:
+            self._shed(len(payload))
+            return False
+        return self._write(payload)
 
     def finished(self, exchange: LiveExchange, payload: bytes, ending: Ending, kind: str, ended_ns: int) -> None:
-        """Write FINISHED; where there is no room, a short form is owed and written as soon as there is."""
+        """Write FINISHED; where there is no room at all, a short form is owed and written as soon as there is."""
         self.endings[ending] += 1
         if self._unspooled and exchange.exchange_id in self._unspooled:
             self._unspooled.discard(exchange.exchange_id)
-        elif self._owed or not self._write(payload):
-            self._owed.append(exchange.minimal_finished(ending, kind, ended_ns))
+            self._shed(len(payload))
+        elif not self._write(payload):
+            self._owed.append(frames.without_bodies(payload))
         elif self.syncs_each:
             self.when_synced(_nothing)
         if self._tells:
@@ -85,32 +117,63 @@ class Capture:
         return self._write(payload)
 
     def _write(self, payload: bytes) -> bool:
-        try:
-            self._spool.append(payload)
-        except SpoolFull as error:
-            if not self.full_since:
-                self.full_since = time.time()
-                self._log.error("spool_full", why=str(error), fix="free disk space; traffic goes on and what is not logged is counted")
-            self.shed_frames += 1
-            self._shed_bytes += len(payload)
-            self._shed_reason = "spool_full"
-            return False
-        return True
+        """Write a frame, without its bodies where there is no room for them. False: nothing of it was written."""
+        if self.room is Room.ALL:
+            try:
+                self._spool.append(payload)
+            except SpoolFull as error:
+                self._lacks(Room.HEADS, error)
+            else:
+                return True
+        short = frames.without_bodies(payload) if self.room is Room.HEADS else b""
+        if short:
+            try:
+                self._spool.append(short, last_room=True)
+            except SpoolFull as error:
+                self._lacks(Room.NONE, error)
+                short = b""
+        self._shed(len(payload) - len(short))
+        return bool(short)
+
+    def _shed(self, size: int) -> None:
+        self._untold_bytes += size
+        self.shed_bytes += size
+
+    def _lacks(self, room: Room, error: SpoolFull) -> None:
+        if not self.full_since:
+            self.full_since = time.time()
+            fix = "raise it, or see why the log does not load" if error.errno == errno.EDQUOT else "free disk space"
+            self._log.error(
+                "spool_full", why=error.strerror, fix=f"{fix}; traffic goes on, bodies are shed first, and what is shed is counted"
+            )
+        self._reason = "spool_bound" if error.errno == errno.EDQUOT else "disk_full"
+        self.room = room
 
     def tick(self) -> None:
         """Once a second: allocate ahead, and write what is owed once there is room again."""
+        if self.room is Room.NONE:
+            self.room = Room.HEADS
         try:
-            self._spool.prepare()
-            while self._owed:
-                self._spool.append(self._owed[0])
-                self._owed.popleft()
-            if self._shed_exchanges or self._shed_bytes:
-                self._spool.append(frames.shed(time.time_ns(), self._shed_exchanges, self._shed_bytes, self._shed_reason))
-                self._shed_exchanges = self._shed_bytes = 0
+            self._spool.prepare(ahead=self.room is not Room.ALL)
         except SpoolFull:
-            return
-        if self.full_since:
-            self._log.warning("spool_has_room_again", seconds=round(time.time() - self.full_since, 1))
+            pass  # what is allocated may still suffice; append() tells when it does not
+        else:
+            self.room = Room.ALL
+        try:
+            while self._owed:
+                self._spool.append(self._owed[0], last_room=True)
+                self._owed.popleft()
+            if self._untold_exchanges or self._untold_bytes:
+                shed = frames.shed(time.time_ns(), self._untold_exchanges, self._untold_bytes, self._reason)
+                self._spool.append(shed, last_room=True)
+                self._untold_exchanges = self._untold_bytes = 0
+        except SpoolFull as error:
+            self._lacks(Room.NONE, error)
+        if self.full_since and self.room is Room.ALL:
+            self._log.warning(
+                "spool_has_room_again", seconds=round(time.time() - self.full_since, 1), shed_exchanges=self.shed_exchanges,
+                shed_bytes=self.shed_bytes,
+            )  # fmt: skip
             self.full_since = 0.0
 
     def when_synced(self, call: Callable[[], None]) -> None:

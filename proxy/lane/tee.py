@@ -51,6 +51,13 @@ class Tee:
             self.size += self._room
             self._room = 0
 
+    def cut(self) -> None:
+        """Keep nothing from here on: what was taken last is not in the spool, and a body that ends is better than one with a hole."""
+        self._room = 0
+        self.truncated = True
+        if self._hash is None:
+            self._hash = _Unknown()  # it was left to the reader, who cannot have it any more
+
     def take(self) -> bytes:
         """The pending bytes, for a frame before the end."""
         data = self.pending[0] if len(self.pending) == 1 else b"".join(self.pending)
@@ -72,3 +79,14 @@ class Tee:
             self._hash.update(data)
         digest: bytes = self._hash.digest()
         return data, digest
+
+
+class _Unknown:
+    """Stands for a hash that nobody can make any more."""
+
+    def update(self, data: bytes) -> None:
+        """Nothing follows from it."""
+
+    def digest(self) -> bytes:
+        """None."""
+        return NO_HASH

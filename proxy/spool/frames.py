@@ -21,6 +21,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final
 
 from proxy.exchange import Ending
@@ -207,6 +208,39 @@ def record(record_id: bytes, at_ns: int, name: str, json: bytes) -> bytes:
 def shed(at_ns: int, exchanges: int, size: int, reason: str) -> bytes:
     """Payload of SHED."""
     return _SHED.pack(SHED, at_ns, exchanges, size) + reason.encode()
+
+
+def without_bodies(payload: bytes) -> bytes:
+    """The same frame with its bodies shed and marked as cut, for when there is little room; b"" where nothing but bodies was in it.
+
+    A hash that would have been left to the reader of a whole body is made here.
+    """
+    kind = payload[0]
+    if kind == PART:
+        return b""
+    if kind == ACCEPTED:
+        _, exchange_id, at_ns, flags, text_size, body_size = _ACCEPTED.unpack_from(payload)
+        if not body_size:
+            return payload
+        return accepted(exchange_id, at_ns, flags | REQUEST_TRUNCATED, payload[_ACCEPTED.size : _ACCEPTED.size + text_size], b"")
+    if kind == FINISHED:
+        (_, exchange_id, ending, flags, status, first_ns, ended_ns, request_bytes, response_bytes, request_hash, response_hash,
+         text_size, request_size, response_size) = _FINISHED.unpack_from(payload)  # fmt: skip
+        start = _FINISHED.size + text_size
+        middle = start + request_size
+        if request_size:
+            flags |= REQUEST_TRUNCATED
+            if request_hash == NO_HASH and request_size == request_bytes:
+                request_hash = sha256(payload[start:middle]).digest()
+        if response_size:
+            flags |= RESPONSE_TRUNCATED
+            if response_hash == NO_HASH and response_size == response_bytes:
+                response_hash = sha256(payload[middle:]).digest()
+        return finished(
+            exchange_id, ending, flags, status, first_ns, ended_ns, request_bytes, response_bytes, request_hash, response_hash,
+            payload[_FINISHED.size : start], b"", b"",
+        )  # fmt: skip
+    return payload
 
 
 def checksum(payload: bytes, seq: int) -> int:
