@@ -6,11 +6,9 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Final
 
-import httptools
-
 from proxy.lane.chunked import ChunkedDecoder, ChunkError
 from proxy.lane.exchange import LiveExchange
-from proxy.lane.headers import FORWARD, KEEP, NOTE, HeaderPolicy, connection_tokens, key_in_query, masked_query
+from proxy.lane.request import Refused, RequestPlan
 from proxy.lane.routing import NotRouted
 from proxy.lane.tee import Tee
 from proxy.spool import frames
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 
 # Pipelined requests wait in memory up to here; then the client is not read any more until its turn comes.
 MAX_PIPELINED: Final = 65_536
-OWN_PATH: Final = b"/goldwash/"
 REASONS: Final = {
     400: "Bad Request", 403: "Forbidden", 404: "Not Found", 408: "Request Timeout", 413: "Content Too Large",
     431: "Request Header Fields Too Large", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable",
@@ -28,47 +25,6 @@ REASONS: Final = {
 }  # fmt: skip
 
 _HEAD, _BODY, _CHUNKED, _ANSWER, _TUNNEL, _DISCARD, _CLOSED = range(7)
-
-
-class RequestHead:
-    """What llhttp told of one request's head; the collector of its callbacks."""
-
-    __slots__ = ("_known", "_policy", "kept", "lines", "noted", "repeated", "target")
-
-    def __init__(self, policy: HeaderPolicy) -> None:
-        self._policy = policy
-        self._known = policy.request
-        self.target = b""
-        self.lines: list[bytes] = []
-        self.kept: list[bytes] = []
-        self.noted: dict[bytes, bytes] = {}
-        self.repeated = b""  # a framing header that came twice
-
-    def on_url(self, piece: bytes) -> None:
-        self.target += piece
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        lower, bits = self._known.get(name) or self._policy.of_request(name)
-        if bits & FORWARD:
-            self.lines += (name, b": ", value, b"\r\n")
-        if bits & KEEP:
-            self.kept.append(lower + b":" + value)
-        if bits & NOTE:
-            if lower in self.noted:
-                if lower == b"connection":
-                    value = self.noted[lower] + b"," + value
-                else:
-                    self.repeated = lower
-            self.noted[lower] = value
-
-
-class Refused(Exception):
-    """A request that is not forwarded. The connection is closed where its framing cannot be trusted."""
-
-    def __init__(self, status: int, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.kind = kind
 
 
 class ClientConnection(asyncio.Protocol):
@@ -203,92 +159,30 @@ class ClientConnection(asyncio.Protocol):
             return
         end += 4
         self._held = b""
-        rest = data[end:]
-        head = RequestHead(self.lane.headers)
-        parser = httptools.HttpRequestParser(head)
+        head = data[:end]
         try:
-            try:
-                parser.feed_data(data[:end] if rest else data)
-            except httptools.HttpParserUpgrade:
-                pass
-            except httptools.HttpParserError as error:
-                raise Refused(400, "bad_request", f"the request is malformed: {error}") from None
-            if head.target.startswith(OWN_PATH):
+            plan, digits = self.lane.requests.read(head)
+            if plan.own:
                 self.lane.hand_over(self, data)
-                return
-            self._begin(head, parser.get_method(), parser.get_http_version(), rest)
+            else:
+                self._begin(plan, digits, data[end:])
         except (Refused, NotRouted) as error:
             self.lane.refused += 1
             self.refuse(error.status, error.kind, str(error), None)
 
-    def _begin(self, head: RequestHead, method: bytes, version: str, rest: bytes) -> None:
-        """Accept one request, then forward what has come of it. Raises Refused, NotRouted."""
-        lane, noted = self.lane, head.noted
-        if head.repeated and head.repeated in (b"host", b"content-length", b"transfer-encoding"):
-            raise Refused(400, "bad_request", f"the request has two {head.repeated.decode()} headers")
-        if version not in ("1.0", "1.1"):
-            raise Refused(505, "bad_request", f"HTTP/{version} is not spoken here: use HTTP/1.1")
-        if b"host" not in noted and version == "1.1":
-            raise Refused(400, "bad_request", "the request has no Host header (RFC 9112, 3.2)")
-        self.is_http10 = version == "1.0"
-        tokens: set[bytes] | tuple[()] = connection_tokens(noted[b"connection"]) if b"connection" in noted else ()
-        self.closes_after = self.is_http10 or b"close" in tokens or lane.draining
-        coding = noted.get(b"transfer-encoding")
-        length = 0
-        if coding is not None:
-            if coding.lower() != b"chunked" or self.is_http10 or b"content-length" in noted:
-                raise Refused(501, "bad_request", f"the transfer coding {coding[:40]!r} is not supported: send chunked or a Content-Length")
-        elif b"content-length" in noted:
-            text = noted[b"content-length"]
-            if not text.isdigit() or len(text) > 15:
-                raise Refused(400, "bad_request", f"Content-Length {text[:40]!r} is no number")
-            length = int(text)
-        if method == b"CONNECT":
-            raise Refused(400, "bad_target", "CONNECT is for HTTP proxies: use Goldwash as base URL instead")
-        target = lane.router.route(head.target)
-        route = target.route
-        lines = head.lines
-        flags = 0
-        if tokens:
-            named = tokens.difference((b"close", b"keep-alive", b"upgrade", b"te"))
-            if named:
-                lines = [part for i in range(0, len(lines), 4) if lines[i].lower() not in named for part in lines[i : i + 4]]
-            if b"upgrade" in tokens and method == b"GET" and noted.get(b"upgrade", b"").lower() == b"websocket":
-                flags |= frames.WEBSOCKET
-        omit = noted.get(b"goldwash-omit", b"").lower()
-        if omit in (b"request", b"both") or noted.get(b"helicone-omit-request", b"").lower() == b"true":
-            flags |= frames.OMIT_REQUEST
-        if omit in (b"response", b"both") or noted.get(b"helicone-omit-response", b"").lower() == b"true":
-            flags |= frames.OMIT_RESPONSE
-        path, _, query = target.rest.partition(b"?")
-        credential = (
-            noted.get(b"authorization")
-            or noted.get(b"x-api-key")
-            or noted.get(b"api-key")
-            or noted.get(b"x-goog-api-key")
-            or noted.get(b"ocp-apim-subscription-key")
-            or noted.get(b"sec-websocket-protocol")
-            or (key_in_query(query) if query else b"")
-        )
+    def _begin(self, plan: RequestPlan, digits: bytes, rest: bytes) -> None:
+        """Accept one request, then forward what has come of it. Raises Refused."""
+        lane, route, flags = self.lane, plan.route, plan.flags
+        length = int(digits) if digits else 0
+        self.is_http10 = plan.http10
+        self.closes_after = plan.closes or lane.draining
         signer = None
-        if route.aws and credential is not None and credential.startswith(b"AWS4-HMAC-SHA256"):
+        if route.aws and plan.credential.startswith(b"AWS4-HMAC-SHA256"):
             signer = lane.signer(route)  # raises Refused where no credentials are configured
-        request = Tee(lane.body_cap, keep=not flags & frames.OMIT_REQUEST, whole=coding is None and length <= lane.body_cap)
+        request = Tee(lane.body_cap, keep=not flags & frames.OMIT_REQUEST, whole=not plan.chunked and length <= lane.body_cap)
         exchange = LiveExchange(lane, self, route, flags, request, lane.no_tee)
-        exchange.is_head = method == b"HEAD"
-        text = b"\n".join(
-            (
-                route.facts,
-                method,
-                path,
-                masked_query(query) if query else b"",
-                lane.key_hash(credential) if credential else b"",
-                target.metadata,
-                *head.kept,
-            )
-        )
-        raw = rest
-        if coding is not None:
+        exchange.is_head = plan.method == b"HEAD"
+        if plan.chunked:
             decoder = ChunkedDecoder()
             try:
                 pieces, used = decoder.feed(rest) if rest else ([], 0)
@@ -300,33 +194,29 @@ class ClientConnection(asyncio.Protocol):
             self._held = rest[used:]
             self._decoder = decoder
         else:
-            body = raw = rest if len(rest) <= length else rest[:length]
-            whole = len(body) == length
-            self._held = rest[length:]
-            self._left = length - len(body)
+            missing = length - len(rest)
+            whole = missing <= 0
+            if missing < 0:
+                self._held = rest[length:]
+                rest = rest[:length]
+            body = raw = rest
+            self._left = missing
         if body:
             request.add(body)
             request.take()
-        if not exchange.accept(text, body):
+        if not exchange.accept(plan.text, body):
             raise Refused(503, "log_full", "the log has no room and on_log_failure is 'refuse'")
-        parts = [method, b" ", target.rest, b" HTTP/1.1\r\n", route.host_line, *lines]
-        if coding is not None:
-            parts.append(b"Transfer-Encoding: chunked\r\n")
-        if flags & frames.WEBSOCKET:
-            parts.append(b"Connection: Upgrade\r\nUpgrade: websocket\r\n")
-        parts.append(b"\r\n")
-        if raw:
-            parts.append(raw)
         self._exchange = exchange
-        self._state = _ANSWER if whole else _CHUNKED if coding is not None else _BODY
+        self._state = _ANSWER if whole else _CHUNKED if plan.chunked else _BODY
         if signer is not None:
-            exchange.sign_when_whole(signer, method, target.rest, lines)
+            exchange.sign_when_whole(signer, plan.method, plan.target, plan.lines)
             exchange.pass_request(body, b"", whole=whole, copy=False)
             return
+        data = b"".join((plan.before, digits, plan.after, raw))
         if lane.capture.syncs_each:
-            exchange.send_when_synced(b"".join(parts), whole=whole)
+            exchange.send_when_synced(data, whole=whole)
         else:
-            exchange.send(b"".join(parts), whole=whole)
+            exchange.send(data, whole=whole)
         if not whole and exchange.waits:
             self.pause_reading()
 

@@ -36,7 +36,7 @@ _NOTED_REQUEST: Final = frozenset(
 )  # fmt: skip
 
 _KEPT_REQUEST: Final = frozenset(
-    (b"accept", b"accept-encoding", b"accept-language", b"content-type", b"content-encoding", b"content-length", b"user-agent",
+    (b"accept", b"accept-encoding", b"accept-language", b"content-type", b"content-encoding", b"user-agent",
      b"anthropic-version", b"anthropic-beta", b"openai-beta", b"openai-organization", b"openai-project", b"x-request-id",
      b"idempotency-key", b"traceparent", b"tracestate", b"baggage", b"x-title", b"x-openrouter-title", b"http-referer",
      b"x-goog-api-client", b"x-goog-user-project", b"x-client-name", b"amz-sdk-invocation-id", b"amz-sdk-request", b"x-wait",
@@ -56,7 +56,7 @@ _COUNTED: Final = re.compile(
 )
 
 _KEPT_RESPONSE: Final = frozenset(
-    (b"content-type", b"content-encoding", b"content-length", b"date", b"server", b"via", b"age", b"etag", b"retry-after",
+    (b"content-type", b"content-encoding", b"date", b"server", b"via", b"age", b"etag", b"retry-after",
      b"retry-after-ms", b"request-id", b"x-request-id", b"x-should-retry", b"cf-ray", b"cf-cache-status", b"x-cache", b"openai-model",
      b"openai-organization", b"openai-processing-ms", b"openai-version", b"apim-request-id", b"azureml-model-session",
      b"azureai-requested-tier", b"azureai-processed-tier", b"x-ms-region", b"x-ms-served-model", b"x-ms-deployment-name",

@@ -15,10 +15,11 @@ import structlog
 
 from config.settings import Settings
 from proxy.lane.capture import Capture
-from proxy.lane.client import ClientConnection, Refused
+from proxy.lane.client import ClientConnection
 from proxy.lane.exchange import LiveExchange
 from proxy.lane.headers import HeaderPolicy
 from proxy.lane.pool import Pool
+from proxy.lane.request import Refused, RequestReader
 from proxy.lane.routing import Route, Router
 from proxy.lane.sigv4 import Signer
 from proxy.lane.tee import Tee
@@ -38,6 +39,7 @@ class Lane:
         self.loop = loop
         self.router = Router(settings.upstreams)
         self.headers = HeaderPolicy(settings.proxy.log_headers)
+        self.requests = RequestReader(self.router, self.headers, self.key_hash)
         self.body_cap = int(settings.spool.body_cap_mb * 1_048_576)
         self.max_head = settings.proxy.max_head_bytes
         self.id_header = settings.proxy.goldwash_id_header
@@ -60,6 +62,7 @@ class Lane:
         self._key_secret = key_secret
         self._keys: dict[bytes, bytes] = {}
         self._random = b""
+        self._random_at = 0
         self._aiohttp: Callable[[], asyncio.Protocol] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -85,12 +88,14 @@ class Lane:
 
     def new_id(self) -> tuple[bytes, bytes]:
         """A UUIDv7 (RFC 9562, 5.7) as 16 bytes and as text."""
-        if len(self._random) < 10:
-            self._random = os.urandom(4000)
-        tail, self._random = self._random[:10], self._random[10:]
-        raw = (time.time_ns() // 1_000_000).to_bytes(6, "big") + bytes((0x70 | tail[0] & 0x0F, tail[1], 0x80 | tail[2] & 0x3F)) + tail[3:]
-        text = raw.hex().encode()
-        return raw, b"%b-%b-%b-%b-%b" % (text[:8], text[8:12], text[12:16], text[16:20], text[20:])
+        at = self._random_at
+        if at == len(self._random):
+            self._random, at = os.urandom(4000), 0
+        self._random_at = at + 10
+        low = int.from_bytes(self._random[at : at + 10], "big")
+        value = time.time_ns() // 1_000_000 << 80 | 0x7 << 76 | (low >> 68) << 64 | 0x2 << 62 | low & 0x3FFFFFFFFFFFFFFF
+        text = b"%032x" % value
+        return value.to_bytes(16, "big"), b"%b-%b-%b-%b-%b" % (text[:8], text[8:12], text[12:16], text[16:20], text[20:])
 
     def key_hash(self, credential: bytes) -> bytes:
         """A keyed hash of a provider key: counts by key, tells nothing of it."""

@@ -101,6 +101,8 @@ class Router:
                 self._routes[name.encode()] = make_route(name, upstream.url, upstream)
         self._regional: dict[tuple[bytes, str], Route] = {}
 
+        self.nowhere = make_route("goldwash", "http://127.0.0.1", Upstream())
+
     @property
     def names(self) -> list[str]:
         """All known first segments."""

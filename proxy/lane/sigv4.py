@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from proxy.lane.routing import Route
@@ -28,12 +29,13 @@ class Signer:
             raise ValueError("no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or aws_profile")
         self._region = region
 
-    def signed(self, route: Route, method: bytes, target: bytes, lines: list[bytes], body: bytes) -> bytes:
+    def signed(self, route: Route, method: bytes, target: bytes, lines: Sequence[bytes], body: bytes) -> bytes:
         """The whole request, signed for the upstream's own host and path. `lines`: name, ": ", value, CRLF of each header."""
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
 
-        authorization, content_type, kept = b"", b"", []
+        authorization, content_type = b"", b""
+        kept: list[bytes] = []
         for i in range(0, len(lines), 4):
             lower = lines[i].lower()
             if lower == b"authorization":
