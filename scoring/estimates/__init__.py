@@ -1,0 +1,1 @@
+"""Failure rates with intervals that hold although the judge errs: pure statistics, seeds handed in."""
