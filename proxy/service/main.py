@@ -97,7 +97,7 @@ def serve_quack(settings: Settings, opened: Log, readers: Readers) -> quack.Quac
 
 
 async def serve(settings: Settings, opened: Log, leash: int) -> bool:
-    """Run until told to stop, then drain. Whether everything that was spooled is in the log."""
+    """Run until told to stop, then drain. False where a query goes on that cannot be stopped."""
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[float] = loop.create_future()
 
@@ -117,7 +117,12 @@ async def serve(settings: Settings, opened: Log, leash: int) -> bool:
     sweep(opened, data_dir)
     run = OwnRun(data_dir / "spool", syncs=settings.spool.fsync != "never")
     behind = threading.Event()
-    readers = Readers(opened.cursor, data_dir, memory_bytes=2 * memory + (1 << 30), behind=behind.is_set)
+
+    def begin_anew() -> None:
+        log.warning("every reader is held by a query that cannot be stopped; the log service starts again, nothing is lost")
+        loop.call_soon_threadsafe(stop, ORPHAN_DRAIN)
+
+    readers = Readers(opened.cursor, data_dir, memory_bytes=2 * memory + (1 << 30), behind=behind.is_set, all_deaf=begin_anew)
     relief = QueryError("the loader needed the memory that the query held", "run it again, or raise [sql] memory", 503)
     loading = Loading(make_loader(opened, settings), lambda: readers.interrupt(relief), make_upkeep(opened, settings), behind)
     loading.start()
@@ -145,12 +150,12 @@ async def serve(settings: Settings, opened: Log, leash: int) -> bool:
         if served is not None:
             await asyncio.to_thread(served.stop)
         await runner.cleanup()
-        await asyncio.to_thread(readers.close)
+        stopped_readers = await asyncio.to_thread(readers.close)
         run.close()  # sealed: the last round takes it whole
         drained = await asyncio.to_thread(loading.close, seconds if stopped.done() else 0.0)
         state.remove(data_dir)
     log.info("stopped", drained=drained)
-    return drained
+    return stopped_readers
 
 
 def main() -> int:
@@ -168,7 +173,8 @@ def main() -> int:
         return error.exit_code
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(settings, opened, arguments.leash))
+            if not runner.run(serve(settings, opened, arguments.leash)):
+                os._exit(0)  # a thread that cannot be stopped would keep the process
     except ConfigError as error:
         log.error("the log service cannot start", why=str(error))  # noqa: TRY400  as above
         return error.exit_code

@@ -27,6 +27,10 @@ WAITING: Final = 64
 """Queries that may wait for their turn; more are turned away."""
 NICENESS: Final = 10
 TICK: Final = 0.05
+DEAF: Final = 30.0
+"""Seconds after which a query that was told to stop and goes on will never hear: DuckDB looks up only between vectors."""
+CLOSING: Final = 3.0
+"""Seconds that close() waits for queries to stop."""
 STAND_BACK: Final = 4 * READERS
 """Pause over work of each reader while loading lags: all of them together leave the loader most of the interpreter's lock."""
 LONGEST_PAUSE: Final = 0.25
@@ -81,6 +85,7 @@ class Readers:
 
     cursor: gives a connection of its own to the log. directory: where large results are spooled, in files without a name.
     memory_bytes: resident size of the process at which the longest-running query is stopped; None = no such limit.
+    all_deaf: called when every thread is held by a query that cannot be stopped: only a new process helps then.
     behind: whether loading lags; then rows are turned into bytes in short spells, since that holds the interpreter's lock.
     """
 
@@ -91,16 +96,17 @@ class Readers:
         memory_bytes: int | None = None,
         threads: int = READERS,
         behind: Callable[[], bool] = lambda: False,
+        all_deaf: Callable[[], None] = lambda: None,
     ) -> None:
         self._cursor = cursor
         self._directory = directory
         self._memory_bytes = memory_bytes
-        self._behind = behind
+        self._behind, self._all_deaf, self._threads = behind, all_deaf, threads
         self.guard = Guard(self._relations)
         self._running: list[_Running] = []
         self._waiting = 0
         self._changed = threading.Condition()
-        self._closed = False
+        self._closed = self._told = False
         self._pool = ThreadPoolExecutor(threads, "reader", initializer=_lower_priority)
         self._watch = threading.Thread(target=self._watch_queries, name="reader-watch", daemon=True)
         self._watch.start()
@@ -138,14 +144,20 @@ class Readers:
             for running in self._running:
                 running.why = running.why or why
 
-    def close(self) -> None:
-        """Stop all queries and threads."""
+    def close(self) -> bool:
+        """Stop all queries and threads; False where a query does not stop, whose thread then outlives this."""
         self.interrupt(QueryError("the log service is stopping", "run the query again when it is up", 503))
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        until = time.monotonic() + CLOSING
+        while self._running and time.monotonic() < until:
+            time.sleep(TICK)
+        stopped = not self._running
+        self._pool.shutdown(wait=stopped)
         with self._changed:
             self._closed = True
             self._changed.notify()
         self._watch.join()
+        return stopped
 
     def _run(self, sql: str, parameters: Any, name: str, limits: Limits, stop: threading.Event) -> Answer:
         if stop.is_set():
@@ -204,6 +216,7 @@ class Readers:
                     self._changed.wait()
                 if self._closed:
                     return
+                self._told = self._told and bool(self._running)
                 queries = list(self._running)
             self._judge(queries)
             for running in queries:
@@ -214,6 +227,9 @@ class Readers:
 
     def _judge(self, queries: Sequence[_Running]) -> None:
         now = time.monotonic()
+        if not self._told and sum(now > running.deadline + DEAF for running in queries) == self._threads:
+            self._told = True
+            self._all_deaf()
         for running in queries:
             if running.why is None and running.stop.is_set():
                 running.why = _gone()

@@ -178,6 +178,26 @@ def test_close_ends_what_runs(log: Log, tmp_path: Path) -> None:
         future.result(0)
 
 
+DEAF = "SELECT list_sum(list_transform(range(3000), lambda x: list_sum(list_transform(range(20000 + x), lambda y: y % 7))))"
+"""One vector of one row: DuckDB does not look up until it is done, after some seconds."""
+
+
+def test_a_query_that_cannot_be_stopped_is_told(log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When it holds all threads somebody hears of it, once; close() does not wait for it."""
+    monkeypatch.setattr("proxy.service.readers.DEAF", 0.1)
+    monkeypatch.setattr("proxy.service.readers.CLOSING", 0.1)
+    told: list[float] = []
+    pool = Readers(log.cursor, tmp_path, threads=1, all_deaf=lambda: told.append(time.monotonic()))
+    future = pool.submit(DEAF, None, "json", Limits(10, 0.1), threading.Event())
+    time.sleep(0.8)
+    assert len(told) == 1
+    began = time.monotonic()
+    assert not pool.close()
+    assert time.monotonic() - began < 2
+    with pytest.raises(QueryError):
+        future.result(60)
+
+
 def test_a_broken_log_is_told(tmp_path: Path) -> None:
     """A log that is closed under a reader gives an error, not a hang."""
     opened = Log.open("other.duckdb", tmp_path)
