@@ -61,13 +61,13 @@ class Capture:
 
     @property
     def counts(self) -> dict[str, Any]:
-        """For the gauge. `untold`: shed exchanges and bytes that no SHED frame tells of, in case the process dies now."""
+        """For the gauge: what is shed is counted there, too, in case the process dies before a SHED frame can tell."""
         return {
             "accepted": self.accepted_count,
             "endings": {ending.value: count for ending, count in self.endings.items()},
             "shed_exchanges": self.shed_exchanges,
             "shed_bytes": self.shed_bytes,
-            "untold": [self._untold_exchanges, self._untold_bytes, self._reason],
+            "shed_why": self._reason or None,
             "spool_room": self.room.value,
             "spool_full_since": self.full_since or None,
         }

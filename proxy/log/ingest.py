@@ -28,7 +28,8 @@ from proxy.log.intake import Budget, Intake, Loss, Position, Taken
 from proxy.log.rows import Exchange, Price, Scrub, rows
 from proxy.log.sessions import Session, session
 from proxy.reading import read_session
-from proxy.spool.frames import FrameError
+from proxy.spool import gauge
+from proxy.spool.frames import FrameError, Shed
 from proxy.spool.reader import Run, runs
 
 ROWS: Final = 4000  # a round; enough for a batch to be cheap, few enough that a flush does not wait long
@@ -215,7 +216,7 @@ class Loader:
             self._exchange(round_, exchange, name)
         for record in taken.records:
             round_.records.append(records.said(record, self._scrub))
-        for shed in taken.sheds:
+        for shed in (*taken.sheds, *(self._untold(intake, taken) if taken.ended else ())):
             at = datetime.fromtimestamp(shed.at_ns / 1e9, UTC)
             round_.sheds.append((at, host, worker, name, shed.exchanges, shed.bytes, shed.reason))
             counts = round_.ledger[shed.at_ns // 86_400_000_000_000, host, worker, name]
@@ -223,6 +224,17 @@ class Loader:
         round_.losses += [(host, worker, name, *_loss(loss)) for loss in taken.losses]
         if intake.position() != self._positions.get(name):
             round_.positions.append(intake.position())
+
+    def _untold(self, intake: Intake, taken: Taken) -> list[Shed]:
+        """What a dead writer had shed and could not say in a frame any more; its gauge says how much it was in all."""
+        said = gauge.read(intake.run.path)
+        query = "SELECT CAST(sum(exchanges) AS BIGINT), CAST(sum(bytes) AS BIGINT) FROM shed WHERE run = ?"
+        told = self._db.execute(query, [intake.run.name]).fetchone() or (0, 0)
+        exchanges = int(said.get("shed_exchanges") or 0) - int(told[0] or 0) - sum(shed.exchanges for shed in taken.sheds)
+        size = int(said.get("shed_bytes") or 0) - int(told[1] or 0) - sum(shed.bytes for shed in taken.sheds)
+        if exchanges <= 0 and size <= 0:
+            return []
+        return [Shed(int(said["at"] * 1e9), max(exchanges, 0), max(size, 0), f"{said.get('shed_why') or 'no_room'}, and the worker died")]
 
     def _exchange(self, round_: _Round, exchange: Exchange, run: str) -> None:
         captured = exchange.captured

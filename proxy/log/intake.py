@@ -75,6 +75,7 @@ class Taken:
     frames: int = 0
     bytes: int = 0
     more: bool = False  # the budget ended before the frames did
+    ended: bool = False  # the writer is dead, and this was all
 
 
 Place = tuple[int, int, int, int]  # file, start and size of a payload, seq
@@ -188,7 +189,7 @@ class Intake:
                 if not file.sealed:
                     if alive:
                         break
-                    if file.written_behind() is not None and self._past_damage(file, taken, alive, now_ns, f"a hole at {start}"):
+                    if not self._unfinished(file) and self._past_damage(file, taken, alive, now_ns, f"a hole at {start}"):
                         continue
                     file.sealed = True
                 if self._following() is None:
@@ -201,6 +202,15 @@ class Intake:
         if not alive and self._following() is None:
             self._give_up(budget, taken)
         return taken
+
+    def _unfinished(self, file: Held) -> bool:
+        """Whether nothing follows but, at most, the one frame that the writer was at when it was killed: it was never there."""
+        if file.written_behind() is None:
+            return True
+        start = file.offset
+        follows = file.resynchronise(self.seq) is not None
+        file.offset = start
+        return not follows and not any(number > self.segment for number in self.run.segments())
 
     def _unborn(self, now_ns: int) -> bool:
         return not self.segment and not self.run.segments() and now_ns - self.run.path.stat().st_mtime_ns < BIRTH_NS
@@ -333,7 +343,7 @@ class Intake:
             taken.exchanges.append(exchange)
             budget.rows -= 1
             budget.bytes -= len(exchange.captured.request_body) + len(exchange.captured.response_body)
-        self.done = True
+        self.done = taken.ended = True
 
     # -- committing
 
