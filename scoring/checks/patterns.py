@@ -1,0 +1,254 @@
+"""The regular expressions that checks look for, as data, and how many of them are searched at once.
+
+All patterns of a shelf are searched in one pass of a linear-time automaton; only those that occur are looked at again. What a check
+that uses them was worth on recorded traffic stands with the check (`MEASURED`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+import re2
+
+from proxy.log.redaction import POLICIES, SECRETS
+
+_MEMORY: Final = 64 << 20  # bytes an automaton may use
+
+
+class Pattern(NamedTuple):
+    """One expression in RE2's syntax."""
+
+    name: str
+    expression: str
+    test: Callable[[str], bool] | None = None  # of what it found: a checksum, a count of digits
+
+
+_NOT_ABLE: Final = r"(?:can(?:no|['’])t|can not|am unable to|['’]m unable to|am not able to|['’]m not able to|won['’]t|will not)"
+_OPENING: Final = (
+    r"(?i)^[\s*#>\"]*(?:(?:I['’]m|I am) (?:(?:very|so|really|deeply|terribly) )?sorry|sorry|apologies|I apologi[sz]e|unfortunately)?"
+)
+
+REFUSAL: Final = (
+    Pattern(
+        "declines",
+        _OPENING + r"[^\n]{0,80}?\bI " + _NOT_ABLE + r" (?:really )?"
+        r"(?:(?:help|assist|comply|engage|continue|proceed|participate|answer that|respond to)\b"
+        r"|(?:provide|fulfil|fulfill|create|generate|write|produce|give|share|support|discuss|do) (?:you )?(?:with )?"
+        r"(?:that|this|such|any|your|instructions|information (?:on|about) how)\b)",
+    ),
+    Pattern(
+        "I'm not able",
+        _OPENING + r"[^\n]{0,80}?\bI(?:['’]m| am) (?:unable|not able) to (?:help|assist|comply|engage|continue|respond to|answer)\b",
+    ),
+    Pattern(
+        "must decline", r"(?i)^[^\n]{0,120}?\bI (?:must|have to|need to|will have to|respectfully) (?:respectfully )?(?:decline|refuse)\b"
+    ),
+    Pattern(
+        "the model cannot", r"(?i)^[^\n]{0,40}?\bthe (?:model|assistant) (?:cannot|can['’]t|is unable to) (?:answer|help|assist|respond)"
+    ),
+    Pattern(
+        "against guidelines",
+        r"(?i)^[^\n]{0,200}?\b(?:against|violates?|goes against|not allowed (?:by|under)) (?:my|our|the|openai['’]s|usage) "
+        r"(?:\w+ )?(?:guidelines|polic(?:y|ies)|terms|principles|programming)\b",
+    ),
+    Pattern(
+        "de",
+        r"(?i)^[^\n]{0,60}?\b(?:ich kann (?:dir|ihnen|das|dabei|diese\w*)[^\n]{0,40}? nicht (?:helfen|beantworten|erfüllen)"
+        r"|dabei kann ich nicht helfen)",
+    ),
+    Pattern("fr", r"(?i)^[^\n]{0,60}?\bje ne (?:peux|suis) pas (?:vous aider|t['’]aider|en mesure de (?:répondre|vous aider))"),
+    Pattern("es", r"(?i)^[^\n]{0,60}?\bno puedo (?:ayudarte|ayudarle|ayudar con|cumplir|proporcionar)"),
+    Pattern("zh, ja", r"^.{0,30}?(?:我(?:无法|不能)(?:协助|帮助|提供|满足)|お手伝い(?:すること)?(?:は)?できません|お答えできません)"),
+)
+"""The answer declines to do what was asked."""
+
+FALLBACK: Final = (
+    Pattern(
+        "no access",
+        r"(?i)^[^\n]{0,160}?\bI(?: currently| also| just| simply)? (?:do not|don['’]t) (?:currently |actually |directly )?have "
+        r"(?:[\w’'-]+ ){0,4}?(?:access|ability|abilities|capabilit\w+|tools?|information|data|knowledge|details)\b",
+    ),
+    Pattern(
+        "cannot provide it",
+        r"(?i)^[^\n]{0,120}?\bI(?:['’]m| am)?(?: currently)? (?:can(?:no|['’])t|can not|unable to|not able to|could(?:n['’]t| not)) "
+        r"(?:currently |directly )?(?:provide|access|retrieve|give you|tell you|look up|fetch|find|view|see|determine|check"
+        r"|create|answer)\b",
+    ),
+    Pattern("does not know", r"(?i)^[^\n]{0,40}?\bI(?:['’]m afraid I)? (?:do not|don['’]t) (?:know|have an answer)\b[^?]{0,120}$"),
+    Pattern(
+        "nothing found",
+        r"(?i)^[^\n]{0,80}?\b(?:no|could(?:n['’]t| not) find(?: any)?|did(?:n['’]t| not) find(?: any)?) (?:relevant "
+        r"|matching |such |specific )?"
+        r"(?:information|results?|documents?|records?|answers?|data)\b[^\n]{0,60}?(?:found|available|in the (?:provided"
+        r"|given|supplied|context))",
+    ),
+    Pattern(
+        "went wrong",
+        r"(?i)^[^\n]{0,80}?(?:something went wrong|an (?:unexpected )?error (?:has )?occurred|please try again later|"
+        r"I(?:['’]m| am) having trouble (?:processing|answering|connecting))",
+    ),
+    Pattern(
+        "other languages",
+        r"(?i)^[^\n]{0,60}?(?:ich habe (?:leider )?keinen zugriff|je n['’]ai pas accès|no tengo acceso|"
+        r"não tenho acesso|我无法(?:访问|获取))",
+    ),
+)
+"""The answer stands in for one: no access, no information, something went wrong."""
+
+INJECTION: Final = (
+    Pattern(
+        "ignore instructions",
+        r"(?i)\b(?:ignore|disregard|forget|override|bypass) (?:all |any |the |your |my |these |everything )*(?:of )?(?:the |your |my )?"
+        r"(?:previous|prior|above|earlier|preceding|foregoing|system|initial|original)[\w ]{0,20}?(?:instructions?|prompts?"
+        r"|rules|directions|context|messages)",
+    ),
+    Pattern("you are now", r"(?i)\byou are now (?:in )?(?:DAN|STAN|developer mode|jailbroken|unrestricted|free from|no longer bound)\b"),
+    Pattern("mode", r"(?i)\b(?:DAN|developer|god|debug|jailbreak|unrestricted|sudo) mode (?:enabled|activated|on|unlocked)\b"),
+    Pattern(
+        "reveal the prompt",
+        r"(?i)\b(?:reveal|print|show|repeat|output|display|leak|tell me) (?:me )?(?:all |the |your |this )*(?:hidden |secret"
+        r" |initial |full |exact |original )*"
+        r"(?:system (?:prompt|message|instructions)|(?:initial|hidden|secret) (?:prompt|instructions))",
+    ),
+    Pattern("chat marks", r"<\|(?:im_start|im_end|system|endofprompt|start_header_id|eot_id)\|>|\[/?INST\]|<</?SYS>>"),
+    Pattern(
+        "role mark",
+        r"(?im)^(?:#{2,4} ?)?(?:system|assistant)(?: prompt| message| override)? ?:[ \t]*(?:you (?:are|must|will)|new|ignore|from now)",
+    ),
+    Pattern(
+        "new instructions",
+        r"(?i)\b(?:new|updated|real|actual|important) (?:system )?instructions? ?(?::|from (?:the )?(?:admin|developer|system|user))"
+        r"|\b(?:begin|start) (?:new )?(?:system )?instructions\b",
+    ),
+    Pattern("do not tell", r"(?i)\b(?:do not|don['’]t|never) (?:tell|inform|alert|notify|mention (?:this|it) to) the user\b"),
+    Pattern("hidden tag characters", "[\U000e0020-\U000e007e]{4,}"),
+    Pattern(
+        "send it away",
+        r"(?i)\b(?:send|post|upload|forward|exfiltrate|append|encode)\b[^\n.]{0,60}\b(?:conversation|chat history|system"
+        r" prompt|api[ _-]?keys?|credentials|"
+        r"passwords?|secrets?|user(?:['’]s)? data)\b[^\n.]{0,60}\b(?:to|into|in) (?:https?://|the (?:url|image|link))",
+    ),
+    Pattern(
+        "no restrictions",
+        r"(?i)\b(?:without|no|ignore) (?:any )?(?:ethical|moral|content|safety) (?:restrictions?|guidelines|filters?"
+        r"|limitations?|polic\w+)\b",
+    ),
+    Pattern(
+        "pretend",
+        r"(?i)\b(?:pretend|act as if|imagine) (?:that )?you (?:have no|are not bound|don['’]t have any|are an?"
+        r" (?:unrestricted|uncensored|evil))",
+    ),
+)
+"""Marks of an attempt to take over the model, in what came in."""
+
+TOOL_ERROR: Final = (
+    Pattern(
+        "error first", r"(?i)^\s*(?:\{\s*\")?(?:(?:tool |execution |runtime |validation |internal |fatal )?error|exception|traceback)\b"
+    ),
+    Pattern("traceback", r"Traceback \(most recent call last\)"),
+    Pattern(
+        "failed",
+        r"(?i)^[^\n]{0,60}?\b(?:failed (?:to|with)|could not be (?:found|executed|reached)|timed out|permission denied"
+        r"|access denied|not approved|unauthorized)\b",
+    ),
+    Pattern(
+        "status",
+        r"(?i)\"(?:status|state|type)\"\s*:\s*\"(?:error|failed|failure)\"|\"(?:success|ok)\"\s*:\s*false|\"(?:is_?error)\"\s*:\s*true",
+    ),
+    Pattern("http", r"(?i)^[^\n]{0,40}?\b(?:HTTP|status(?: code)?)[ /:]*(?:1\.\d )?(?:4\d\d|5\d\d)\b"),
+)
+"""A tool result that tells of a failure, where the dialect has no mark for it."""
+
+
+SECRET: Final = (
+    *(Pattern(f"secret {number}", pattern.expression, pattern.test) for number, pattern in enumerate(SECRETS, 1)),
+    Pattern("redacted secret", r"\[secret\]"),
+)
+"""Credentials in an answer, as they are or as redaction left them."""
+
+PERSONAL_KINDS: Final = ("email", "card", "iban", "phone", "national_id")
+PERSONAL: Final = tuple(
+    Pattern(f"{kind} {number}" if number else kind, pattern.expression, test=pattern.test)
+    for kind in PERSONAL_KINDS
+    for number, pattern in enumerate(POLICIES[kind])
+)
+"""Data about persons, each with its check digit or shape."""
+
+
+class Hit(NamedTuple):
+    """Where a pattern was found."""
+
+    pattern: Pattern
+    start: int  # in bytes
+    found: str
+
+
+class Scanner:
+    """Searches many patterns at once."""
+
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        options = re2.Options()
+        options.log_errors = False
+        options.max_mem = _MEMORY
+        self._patterns = tuple(patterns)
+        self._compiled = [re2.compile(pattern.expression.encode(), options) for pattern in patterns]
+        self._set: Any = re2.Set.SearchSet(options)
+        for pattern in patterns:
+            self._set.Add(pattern.expression.encode())
+        if patterns:
+            self._set.Compile()
+
+    def occurring(self, data: bytes) -> tuple[int, ...]:
+        """Places in the list of patterns of those that occur, in order."""
+        return tuple(sorted(self._set.Match(data) or ())) if self._patterns else ()
+
+    def hits(self, data: bytes, places: Sequence[int], most: int = 20) -> list[Hit]:
+        """What the patterns at these places found, as far as their tests agree; at most `most` a pattern."""
+        found: list[Hit] = []
+        for place in places:
+            pattern, taken = self._patterns[place], 0
+            for match in self._compiled[place].finditer(data):
+                group = 1 if match.re.groups else 0
+                text = match.group(group).decode("utf-8", "replace")
+                if pattern.test is None or pattern.test(text):
+                    found.append(Hit(pattern, match.start(group), text))
+                    taken += 1
+                    if taken == most:
+                        break
+        return found
+
+
+class Shelf(NamedTuple):
+    """A scanner over several groups of patterns, and where each group lies in it."""
+
+    scanner: Scanner
+    groups: dict[str, range]
+
+
+@cache
+def answer_shelf() -> Shelf:
+    """What is looked for in every answer, in one pass."""
+    return _shelf({"refusal": REFUSAL, "fallback": FALLBACK, "secret": SECRET, "personal": PERSONAL})
+
+
+@cache
+def incoming_scanner() -> Scanner:
+    """What is looked for in what comes in."""
+    return Scanner(INJECTION)
+
+
+@cache
+def tool_error_scanner() -> Scanner:
+    """What is looked for in a tool's result."""
+    return Scanner(TOOL_ERROR)
+
+
+def _shelf(groups: dict[str, tuple[Pattern, ...]]) -> Shelf:
+    patterns: list[Pattern] = []
+    places: dict[str, range] = {}
+    for name, group in groups.items():
+        places[name] = range(len(patterns), len(patterns) + len(group))
+        patterns += group
+    return Shelf(Scanner(patterns), places)
