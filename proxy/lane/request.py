@@ -100,7 +100,7 @@ class RequestReader:
         """
         key, digits = _without_length(head)
         plan = self._plans.get(key)
-        if plan is not None and (digits.isdigit() or not digits) and len(digits) < 16:
+        if plan is not None and (digits.isdigit() and len(digits) < 16 if plan.after else not digits):
             return plan, digits
         plan, length = self._read(head)
         if length == digits and not plan.own and len(head) <= MAX_PLANNED_HEAD:
