@@ -24,7 +24,7 @@ def test_a_segment_without_its_header_is_passed(room):
     traffic.spool.close()
     rows = room.load()
     assert 20 < rows < 42
-    kinds = {kind: frames for kind, frames in room.sql("SELECT kind, frames FROM losses ORDER BY frames NULLS FIRST")}
+    kinds = dict(room.sql("SELECT kind, frames FROM losses ORDER BY frames NULLS FIRST"))
     assert kinds["torn"] is None
     assert kinds["gap"] > 0
     assert len(list((room.path / "spool").glob("*00000002.torn"))) == 1
