@@ -18,7 +18,7 @@ def set_up(level: str = "info", stream: TextIO | None = None) -> None:
         structlog.processors.StackInfoRenderer(),
     ]
     last: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=True)]
+        [structlog.dev.ConsoleRenderer(colors=True, exception_formatter=structlog.dev.plain_traceback)]  # others show locals, and so bodies
         if out.isatty()
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )

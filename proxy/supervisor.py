@@ -22,6 +22,7 @@ from typing import Any, Final
 import structlog
 
 from config.settings import ConfigError, Settings
+from proxy.tls import server_tls
 
 BACKLOG: Final = 8192
 FIRST_BACKOFF: Final = 0.2
@@ -199,6 +200,11 @@ class Supervisor:
     def __init__(self, settings: Settings, tell: Callable[..., None] | None = None) -> None:
         self.settings = settings
         self.tell = tell or structlog.get_logger("supervisor").info
+        cert, key = settings.proxy.tls_cert, settings.proxy.tls_key
+        try:
+            server_tls(cert, key)
+        except OSError as error:  # ssl.SSLError is one: found here, once, and not by each worker again and again
+            raise CannotStart(f"[proxy] tls_cert {cert} and tls_key {key} cannot be used together: {error.strerror or error}") from error
         self._lock = prepare_data_dir(settings.data_dir)
         count = settings.proxy.workers or os.cpu_count() or 1
         self.sockets = listen(settings.proxy.host, settings.proxy.port, count, "proxy")

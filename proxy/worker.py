@@ -13,10 +13,8 @@ import os
 import resource
 import signal
 import socket
-import ssl
 import sys
 import time
-from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -32,21 +30,12 @@ from proxy.spool import barrier
 from proxy.spool.bound import Bound
 from proxy.spool.gauge import Gauge
 from proxy.spool.writer import Spool
+from proxy.tls import server_tls
 
 # Connections waiting to be accepted; the kernel caps it at net.core.somaxconn.
 BACKLOG: Final = 8192
 # When the supervisor has been killed, streams get this long at most: whoever restarts it wants the port.
 ORPHAN_DRAIN_SECONDS: Final = 5.0
-
-
-def server_tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
-    """TLS for clients, where configured. Raises OSError, ssl.SSLError."""
-    if cert is None or key is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(cert, key)
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 def _counts(lane: Lane, started: float) -> dict[str, Any]:

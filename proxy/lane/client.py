@@ -265,7 +265,7 @@ class ClientConnection(asyncio.Protocol):
     def exchange_done(self, *, close: bool) -> None:
         """The answer has passed whole: on to the next request."""
         self._exchange = None
-        if close or self.lane.draining:
+        if close:
             self.close()
         elif self._state == _ANSWER:
             self._next()
@@ -350,7 +350,6 @@ class ClientConnection(asyncio.Protocol):
 
     def drain(self) -> None:
         """The worker stops: close if nothing is under way."""
-        self.closes_after = True
         if self._exchange is None and self._state == _HEAD and not self._held:
             self.close()
 

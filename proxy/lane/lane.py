@@ -30,6 +30,10 @@ CLIENT_BODY_TIMEOUT: Final = 300
 MAX_KEYS: Final = 4096
 
 
+# When a worker stops, a kept-alive connection may have its next request on the way: it gets this long to arrive.
+GRACE_SECONDS: Final = 1.0
+
+
 class Lane:
     """See the module. `tick` counts seconds since the start; nothing on the request path reads a clock for a time-out."""
 
@@ -183,11 +187,12 @@ class Lane:
 
     async def drain(self, seconds: float) -> int:
         """Let what is under way finish, up to a limit; then end it. Returns how many exchanges were cut."""
-        self.draining = True
-        for client in list(self.clients):
-            client.drain()
-        deadline = self.loop.time() + seconds
-        while self.active and self.loop.time() < deadline:  # noqa: ASYNC110  an event for each exchange would cost the lane
+        self.draining = True  # answers from now on say Connection: close
+        began = self.loop.time()
+        while (self.clients or self.orphans) and self.loop.time() < began + seconds:
+            if self.loop.time() > began + GRACE_SECONDS:
+                for client in list(self.clients):
+                    client.drain()
             await asyncio.sleep(0.02)
         cut = self.active
         for client in list(self.clients):
