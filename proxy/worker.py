@@ -51,6 +51,7 @@ def _counts(lane: Lane, started: float) -> dict[str, Any]:
         "active": lane.active,
         "upstream": lane.connections,
         "draining": lane.draining,
+        "tasks": len(asyncio.all_tasks()),
     }
 
 
