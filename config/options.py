@@ -157,6 +157,11 @@ class Upstream(Section):
         description='Requests signed with AWS SigV4: "resign" them with the AWS credentials found in the environment or the '
         "shared credentials file, or refuse them with an error that says so.",
     )
+    include_usage: bool = Field(
+        default=False,
+        description="Ask for the usage of chat and completion streams whose client did not (`stream_options.include_usage`), "
+        "and take that one event out of the answer again.",
+    )
     aws_profile: str | None = Field(default=None, description="Profile of the shared AWS credentials file to re-sign with.")
 
     def base_url(self, path: str = "") -> str | None:

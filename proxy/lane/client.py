@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from proxy.lane.chunked import ChunkedDecoder, ChunkError
 from proxy.lane.exchange import LiveExchange
+from proxy.lane.include_usage import HeldRequest, may_stream
 from proxy.lane.request import Refused, RequestPlan
 from proxy.lane.routing import NotRouted
 from proxy.lane.tee import Tee
@@ -211,6 +212,10 @@ class ClientConnection(asyncio.Protocol):
         if signer is not None:
             exchange.sign_when_whole(signer, plan.method, plan.target, plan.lines)
             exchange.pass_request(body, b"", whole=whole, copy=False)
+            return
+        if route.settings.include_usage and may_stream(plan):
+            exchange.ask_for_usage(HeldRequest(plan, digits))
+            exchange.pass_request(body, raw, whole=whole, copy=False)
             return
         data = b"".join((plan.before, digits, plan.after, raw))
         if lane.capture.syncs_each:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from proxy.exchange import Ending
+from proxy.lane.include_usage import MAX_HELD, HeldRequest, UsageRemover, without_length
 from proxy.lane.routing import Route
 from proxy.lane.tee import Tee
 from proxy.spool import frames
@@ -31,6 +32,7 @@ class LiveExchange:
 
     __slots__ = (
         "_answered_spooled",
+        "_asking",
         "_chunk_out",
         "_close_after",
         "_collected",
@@ -39,6 +41,7 @@ class LiveExchange:
         "_flags",
         "_head",
         "_head_text",
+        "_remover",
         "_signing",
         "_started_ns",
         "_status",
@@ -87,6 +90,8 @@ class LiveExchange:
         self._to_send: list[bytes] = []
         self._collected: list[bytes] = []
         self._signing: tuple[Signer, bytes, bytes, Sequence[bytes]] | None = None
+        self._asking: HeldRequest | None = None
+        self._remover: UsageRemover | None = None  # we asked for usage, and the client did not
 
     # request, client to upstream
 
@@ -142,6 +147,8 @@ class LiveExchange:
                 self._signing = None
                 self.send(signer.signed(self.route, method, target, lines, b"".join(self._collected)), whole=True)
                 self._collected.clear()
+        elif self._asking is not None:
+            self._ask(self._asking, piece, framed, whole=whole)
         else:
             self.request_sent = whole
             if self.upstream is not None:
@@ -158,6 +165,24 @@ class LiveExchange:
     def sign_when_whole(self, signer: Signer, method: bytes, target: bytes, lines: Sequence[bytes]) -> None:
         """Hold the request back until all of its body is here: an AWS signature covers it."""
         self._signing = (signer, method, target, lines)
+
+    def ask_for_usage(self, held: HeldRequest) -> None:
+        """Hold the request back until all of its body is here: it may be a stream whose usage nobody asked for."""
+        self._asking = held
+
+    def _ask(self, held: HeldRequest, piece: bytes, framed: bytes, *, whole: bool) -> None:
+        held.add(piece, framed)
+        if not whole and held.size <= MAX_HELD:
+            return
+        self._asking = None
+        data = held.asking() if whole else None
+        if data is not None:
+            self._flags |= frames.USAGE_ASKED
+            self._remover = UsageRemover()
+        send = self.send_when_synced if self.lane.capture.syncs_each else self.send
+        send(data or held.as_it_came(), whole=whole)
+        if not whole and self.waits and self.client is not None:
+            self.client.pause_reading()
 
     def connected(self, connection: UpstreamConnection) -> None:
         """A connection is there: send what waited."""
@@ -199,10 +224,16 @@ class LiveExchange:
         if client is None:
             return
         ours = b"goldwash-id: %b\r\n\r\n" % self.id_text if self.lane.id_header else b"\r\n"
+        lines = head.lines
+        if self._remover is not None:
+            if self._remover.applies(status, lines):
+                lines, raw, has_length, chunked = without_length(lines), b"", False, False
+            else:
+                self._remover = None
         if raw and not client.closes_after:
             self._head = raw + ours
             return
-        out = [b"HTTP/1.1 %d %b\r\n" % (status, head.reason), *head.lines]
+        out = [b"HTTP/1.1 %d %b\r\n" % (status, head.reason), *lines]
         if client.closes_after:
             self._close_after = True
         if not has_length:
@@ -221,11 +252,12 @@ class LiveExchange:
     def response_piece(self, piece: bytes, raw: bytes) -> None:
         """Pass a piece of the answer's body on, then keep a copy. `raw`: the same in the upstream's framing."""
         client = self.client
+        passed = piece if self._remover is None else self._remover.feed(piece)
         if client is not None:
             if self._chunk_out:
-                raw = b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b""
+                raw = b"%x\r\n%b\r\n" % (len(passed), passed) if passed else b""
             elif client.is_http10:
-                raw = piece
+                raw = passed
             if self._head:
                 raw, self._head = self._head + raw, b""
             if raw:
@@ -245,11 +277,19 @@ class LiveExchange:
         if client is None:
             self._finish(Ending.CLIENT_GONE, "client_gone", "the client hung up; the answer was taken to its end")
             return
+        if self._remover is not None:
+            self._release(client, self._remover)
         if self._chunk_out:
             client.write(b"0\r\n\r\n")
         self._finish(Ending.COMPLETE)
         self.client = None
         client.exchange_done(close=self._close_after)
+
+    def _release(self, client: ClientConnection, remover: UsageRemover) -> None:
+        """Pass on what was held to see whether it is the usage."""
+        rest = remover.finish()
+        if rest:
+            client.write(b"%x\r\n%b\r\n" % (len(rest), rest) if self._chunk_out else rest)
 
     # what goes wrong
 
@@ -437,6 +477,8 @@ class LiveExchange:
         if client is None:
             self._finish(Ending.CLIENT_GONE, "client_gone", why)
             return
+        if self._remover is not None:
+            self._release(client, self._remover)
         self._finish(Ending.PARTIAL, kind, why)
         client.close()
 
@@ -462,6 +504,10 @@ class LiveExchange:
                 self._part(self.response, frames.UPSTREAM_FRAMES)
         request_rest, request_hash = self.request.finish()
         response_rest, response_hash = self.response.finish()
+        response_bytes = self.response.total
+        if self._remover is not None:  # what is kept is the upstream's answer; what is counted is what passed
+            self._remover.finish()
+            response_bytes, response_hash = self._remover.passed, self._remover.digest()
         flags = self._flags
         if self.request.truncated and not flags & frames.OMIT_REQUEST:
             flags |= frames.REQUEST_TRUNCATED
@@ -479,7 +525,7 @@ class LiveExchange:
                 self._first_ns,
                 ended_ns,
                 self.request.total,
-                self.response.total,
+                response_bytes,
                 request_hash,
                 response_hash,
                 said + b"\n" + head if head else said,

@@ -15,6 +15,7 @@ from proxy.spool.frames import (
     REQUEST,
     REQUEST_TRUNCATED,
     RESPONSE_TRUNCATED,
+    USAGE_ASKED,
     WEBSOCKET,
     Accepted,
     Answered,
@@ -102,6 +103,7 @@ def assemble(exchange_id: bytes, frames: Sequence[Frame], host: str, worker: str
         request_omitted=bool(flags & OMIT_REQUEST),
         response_omitted=bool(flags & OMIT_RESPONSE),
         websocket=websocket,
+        usage_asked=bool(flags & USAGE_ASKED),
         pieces=tuple((frame.direction, frame.after_ns, frame.data) for frame in frames if isinstance(frame, Part)) if websocket else (),
     )
 

@@ -19,6 +19,8 @@ BASE64: Final = "base64"  # the body's bytes are no text
 OPAQUE: Final = "base64;encoded"  # nor could their content-encoding be undone: these are the bytes that passed
 
 MESSAGES: Final = "messages"  # of a WebSocket session: both sides' messages as JSON lines
+ASKED: Final = "goldwash.include_usage"
+"""Property of an exchange whose usage the proxy asked for; the client neither asked nor saw it."""
 WITHHELD: Final = "withheld"  # a secret stands in it in pieces (cut up by a stream), so none of it is kept
 
 
@@ -82,6 +84,7 @@ class Exchange:
     request_omitted: bool = False  # kept out of the spool at the client's wish
     response_omitted: bool = False
     websocket: bool = False
+    usage_asked: bool = False  # by the proxy; the client did not, and has not seen it
     pieces: tuple[tuple[int, int, bytes], ...] = ()  # of a WebSocket session: direction, ns since accepted, raw frames; in order
 
 
@@ -109,6 +112,8 @@ def rows(
     """
     captured = exchange.captured
     said = metadata(captured.request_headers, exchange.url_metadata)
+    if exchange.usage_asked:
+        said.properties[ASKED] = "asked"
     request, request_coding = (None, None) if exchange.websocket else plain(captured.request_body, captured.request_headers)
     answer: Body = (messages or None, MESSAGES) if exchange.websocket else plain(captured.response_body, captured.response_headers)
     how = ending(exchange, reading)

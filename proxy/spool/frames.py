@@ -51,6 +51,7 @@ OMIT_RESPONSE: Final = 2
 REQUEST_TRUNCATED: Final = 4
 RESPONSE_TRUNCATED: Final = 8
 WEBSOCKET: Final = 16
+USAGE_ASKED: Final = 32  # by us, of an upstream whose client did not; the kept answer may hold it, the counted one does not
 
 ENDINGS: Final = (Ending.COMPLETE, Ending.PARTIAL, Ending.CLIENT_GONE, Ending.UPSTREAM_ERROR, Ending.LOST)
 ENDING_CODES: Final = {ending: code for code, ending in enumerate(ENDINGS)}
