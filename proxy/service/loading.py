@@ -67,7 +67,8 @@ class Loading:
     """The thread. start() once, flush() from any thread, close() once.
 
     relieve: called when the log has no memory left for a round, to stop readers. upkeep: called now and then on this thread; says
-    whether it has more to do. behind: set while a round was not enough to empty the spool.
+    whether it has more to do. behind: set while a round was not enough to empty the spool. invalidated: called when DuckDB takes
+    nothing any more until the file is opened again (a disk that filled up during a checkpoint).
     """
 
     def __init__(
@@ -76,10 +77,12 @@ class Loading:
         relieve: Callable[[], None] = lambda: None,
         upkeep: Callable[[], bool] = lambda: False,
         behind: threading.Event | None = None,
+        invalidated: Callable[[], None] = lambda: None,
     ) -> None:
         self.progress = Progress(loaded_until=time.time())
         self._loader, self._relieve, self._upkeep = loader, relieve, upkeep
         self._behind = behind or threading.Event()
+        self._invalidated = invalidated
         self._wake = threading.Condition()
         self._waiters: list[Future[tuple[str, ...]]] = []
         self._closing = False
@@ -175,6 +178,8 @@ class Loading:
         log.warning("the log did not take a round; the spool keeps it", error=self.progress.last_error, again_in_seconds=pause)
         if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
             self._relieve()
+        if isinstance(error, duckdb.FatalException):
+            self._invalidated()
         return pause
 
     def _keep_up(self) -> None:

@@ -122,9 +122,13 @@ async def serve(settings: Settings, opened: Log, leash: int) -> bool:
         log.warning("every reader is held by a query that cannot be stopped; the log service starts again, nothing is lost")
         loop.call_soon_threadsafe(stop, ORPHAN_DRAIN)
 
+    def reopen() -> None:
+        log.warning("DuckDB must open the log again; the log service starts again, nothing is lost")
+        loop.call_soon_threadsafe(stop, 0.0)
+
     readers = Readers(opened.cursor, data_dir, memory_bytes=2 * memory + (1 << 30), behind=behind.is_set, all_deaf=begin_anew)
     relief = QueryError("the loader needed the memory that the query held", "run it again, or raise [sql] memory", 503)
-    loading = Loading(make_loader(opened, settings), lambda: readers.interrupt(relief), make_upkeep(opened, settings), behind)
+    loading = Loading(make_loader(opened, settings), lambda: readers.interrupt(relief), make_upkeep(opened, settings), behind, reopen)
     loading.start()
 
     token = None if state.is_loopback(settings.admin.host) else state.make_token(state.token_file(settings))

@@ -77,5 +77,5 @@ class Load:
                 pass
             ended = self.outcome.whole if got.complete and got.status == 200 else self.outcome.broken
             ended.add(number)
-            if ended is self.outcome.broken:
+            if ended is self.outcome.broken or ("connection", "close") in [(name.lower(), value.lower()) for name, value in got.headers]:
                 return

@@ -129,3 +129,12 @@ def test_upkeep_runs_and_may_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     loading.flush().result(2)
     assert loading.close()
     assert loading.progress.errors >= 1
+
+
+def test_an_invalidated_database_asks_to_be_opened_again() -> None:
+    """After a fatal error DuckDB takes nothing until the file is opened anew: somebody must be told."""
+    told = threading.Event()
+    loading = Loading(Scripted(duckdb.FatalException("database has been invalidated")), invalidated=told.set)
+    loading.start()
+    assert told.wait(2)
+    loading.close()
