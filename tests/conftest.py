@@ -12,6 +12,12 @@ from tests.helpers.goldwash import Goldwash, free_port
 from tests.helpers.recordings import SHELVES, replay
 from tests.helpers.upstream import Upstream
 
+
+def pytest_configure(config: pytest.Config) -> None:
+    """`-m "not slow"` leaves out what starts and kills whole instances."""
+    config.addinivalue_line("markers", "slow: starts and stops instances of its own; seconds each")
+
+
 OPERATOR = {
     "AWS_ACCESS_KEY_ID": "AKIAOPERATOR",
     "AWS_SECRET_ACCESS_KEY": "operator-secret-of-the-tests",
@@ -101,7 +107,7 @@ def goldwash(
 def goldwash_tls(
     tmp_path_factory: pytest.TempPathFactory, dial_aws: dict[str, object], stage: Upstream, authority: Authority
 ) -> Iterator[Goldwash]:
-    """A second Goldwash that serves HTTPS."""
+    """A second Goldwash that serves HTTPS, with other choices than the defaults."""
     directory = tmp_path_factory.mktemp("goldwash-tls")
     certificate, key = authority.files(directory, "localhost", "127.0.0.1")
     upstreams: dict[str, Mapping[str, object]] = {
@@ -109,6 +115,12 @@ def goldwash_tls(
         "aws-unsigned": dial_aws,
         "stage": {"url": stage.url},
     }
-    proxy = {"tls_cert": str(certificate), "tls_key": str(key)}
+    proxy = {
+        "tls_cert": str(certificate),
+        "tls_key": str(key),
+        "client_head_timeout": 1.0,
+        "on_client_gone": "finish",
+        "goldwash_id_header": False,
+    }
     with Goldwash(directory, upstreams, sections={"proxy": proxy}, environ=OPERATOR, scheme="https") as running:
         yield running

@@ -20,6 +20,8 @@ from tests.helpers.waiting import eventually
 
 CLIENTS = 8
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def instance(tmp_path: Path, stage: Upstream) -> Goldwash:

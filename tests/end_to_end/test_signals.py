@@ -16,6 +16,8 @@ from tests.helpers.load import Load
 from tests.helpers.upstream import Answer, Do, Step, Upstream, answer, unfinished
 from tests.helpers.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def instance(tmp_path: Path, stage: Upstream) -> Goldwash:

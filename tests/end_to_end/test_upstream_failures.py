@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from typing import Any
 
@@ -52,6 +53,22 @@ def test_unreachable_while_a_body_is_uploaded(goldwash: Goldwash) -> None:
     """The error reaches a client that is still sending, and nothing of the body is held."""
     mark = Mark(goldwash)
     got = fetch(goldwash.port, "POST", "/refusing/v1/files", [], bytes(3_000_000))
+    assert got.status == 502
+    mark.row({"ending": "upstream_error"})
+
+
+def test_unreachable_before_the_body_is_sent(goldwash: Goldwash) -> None:
+    """A client that waits for 100 Continue hears that nobody is there."""
+    with Client(goldwash.port) as client:
+        client.send(request("POST", "/refusing/v1", [("Expect", "100-continue"), ("Content-Length", "1000000")]))
+        assert client.answer("POST").status == 502
+
+
+def test_connection_lost_within_an_upload(goldwash: Goldwash, stage: Upstream) -> None:
+    """An upstream that resets while a request is being sent gives 502, which reaches the client although it is still sending."""
+    stage.on("/lost-upload", Answer([Wait(0.05), Do.RESET], at_head=True, read_body_after=threading.Event()))
+    mark = Mark(goldwash)
+    got = fetch(goldwash.port, "POST", "/stage/lost-upload", [], bytes(20_000_000))
     assert got.status == 502
     mark.row({"ending": "upstream_error"})
 
