@@ -102,7 +102,7 @@ class LiveExchange:
         capture = self.lane.capture
         taken = capture.accepted(payload, or_refuse=self.lane.refuses_unlogged)
         if capture.full_since and body:  # the beginning of the body is not in the spool
-            self.request.cut()
+            self.request.cut(body)
         return taken
 
     def send_when_synced(self, data: bytes, *, whole: bool) -> None:
@@ -452,8 +452,9 @@ class LiveExchange:
         if direction in (frames.RESPONSE, frames.UPSTREAM_FRAMES):
             self._spool_answered()
         after = monotonic_ns() - self._started_ns
-        if not self.lane.capture.more(self.exchange_id, frames.part(self.exchange_id, direction, after, tee.take())):
-            tee.cut()
+        data = tee.take()
+        if not self.lane.capture.more(self.exchange_id, frames.part(self.exchange_id, direction, after, data)):
+            tee.cut(data)
 
     def _spool_answered(self) -> None:
         if not self._answered_spooled:

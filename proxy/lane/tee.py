@@ -51,12 +51,12 @@ class Tee:
             self.size += self._room
             self._room = 0
 
-    def cut(self) -> None:
-        """Keep nothing from here on: what was taken last is not in the spool, and a body that ends is better than one with a hole."""
+    def cut(self, lost: bytes) -> None:
+        """Keep nothing from here on: `lost`, taken last, is not in the spool, and a body that ends is better than one with a hole."""
         self._room = 0
         self.truncated = True
-        if self._hash is None:
-            self._hash = _Unknown()  # it was left to the reader, who cannot have it any more
+        if self._hash is None:  # it was left to the reader, who cannot have it any more
+            self._hash = hashlib.sha256(lost) if len(lost) == self.total - self.size else _Unknown()
 
     def take(self) -> bytes:
         """The pending bytes, for a frame before the end."""

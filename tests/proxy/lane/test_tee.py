@@ -1,8 +1,8 @@
-"""The copy of a body: kept up to the cap, hashed whole, never hashed where the spool holds all of it."""
+"""The copy of a body: whole, capped, spooled in pieces or cut, its hash is right or unknown, and never wrong."""
 
 from __future__ import annotations
 
-import hashlib
+from hashlib import sha256
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,31 +10,47 @@ from hypothesis import strategies as st
 from proxy.lane.tee import Tee
 from proxy.spool.frames import NO_HASH
 
+pieces = st.lists(st.tuples(st.binary(max_size=9), st.sampled_from(["keep", "spool", "shed"])), max_size=12)
 
-@given(st.lists(st.binary(max_size=50), max_size=12), st.integers(0, 200), st.booleans(), st.sets(st.integers(0, 12)))
-def test_kept_and_hashed(pieces: list[bytes], cap: int, keep: bool, flushes: set[int]) -> None:
-    """At any sizes and flushes: what was kept is the beginning, the hash is of everything, the total is right."""
-    tee, kept = Tee(cap, keep=keep, whole=False), b""
-    for n, piece in enumerate(pieces):
+
+@given(pieces, st.integers(0, 40), st.booleans(), st.booleans())
+def test_hash_is_right_or_unknown(pieces, cap, keep, whole):
+    """Whatever is spooled early or shed: kept bytes are a prefix of the body, and a hash that is told is the body's."""
+    body = b"".join(piece for piece, _ in pieces)
+    tee = Tee(cap, keep=keep, whole=whole and len(body) <= cap)
+    spooled = b""
+    for piece, then in pieces:
         tee.add(piece)
-        if n in flushes:
-            kept += tee.take()
+        if then != "keep" and tee.size:
+            taken = tee.take()
+            if then == "spool":
+                spooled += taken
+            else:
+                tee.cut(taken)
     rest, digest = tee.finish()
-    kept += rest
-    body = b"".join(pieces)
+    spooled += rest
     assert tee.total == len(body)
-    assert kept == (body[:cap] if keep else b"")
-    if digest == NO_HASH:
-        assert kept == body
-    else:
-        assert digest == hashlib.sha256(body).digest()
-    assert tee.truncated == (len(body) > (cap if keep else 0))
+    assert body.startswith(spooled)
+    assert (len(spooled) < len(body)) <= (tee.truncated or not keep)
+    assert digest in (NO_HASH, sha256(body).digest())
+    if digest == NO_HASH and not tee.truncated:
+        assert spooled == body, "left to the reader, who must have all of it"
 
 
-def test_a_body_sure_to_fit_is_never_hashed_here() -> None:
-    """Whoever reads the spool hashes it: the lane does not pay."""
+def test_a_body_shed_at_once_is_hashed():
+    """A body that came whole and did not fit leaves its hash."""
     tee = Tee(100, keep=True, whole=True)
-    tee.add(b"a" * 60)
+    tee.add(b"gold")
+    tee.cut(tee.take())
+    assert tee.finish() == (b"", sha256(b"gold").digest())
+
+
+def test_unknown_stays_unknown():
+    """What was spooled unhashed before a cut cannot be hashed any more."""
+    tee = Tee(100, keep=True, whole=True)
+    tee.add(b"go")
     tee.take()
-    tee.add(b"b" * 40)
-    assert tee.finish() == (b"b" * 40, NO_HASH)
+    tee.add(b"ld")
+    tee.cut(tee.take())
+    tee.add(b"!")
+    assert tee.finish() == (b"", NO_HASH)
