@@ -1,0 +1,1 @@
+"""The judge: a language model that answers yes/no questions about an exchange, treated as an instrument with a serial number."""
