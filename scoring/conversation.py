@@ -124,13 +124,16 @@ def messages(request: Any) -> tuple[Message, ...]:
 
 
 def documents(request: Any, said: tuple[Message, ...]) -> tuple[Document, ...]:
-    """The documents a request supplies: in fields of their own, as parts of messages, or marked as such inside their text."""
+    """The documents a request supplies in fields of their own and as parts of messages."""
     found = [document for item in items(mapping(request).get("documents")) if (document := _document(item)) is not None]
     for message in said:
         found += message.documents
-        if message.role in ("user", "system") and message.text:
-            found += _marked(message.text)
     return tuple(found)
+
+
+def marked_documents(said: tuple[Message, ...]) -> tuple[Document, ...]:
+    """The documents that stand in the text of messages and are marked as such: in tags, or under a heading `Context:`."""
+    return tuple(document for message in said if message.role in ("user", "system") for document in _marked(message.text))
 
 
 def tools(request: Any) -> tuple[tuple[Tool, ...], bool]:
@@ -434,7 +437,7 @@ def _elements(said: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _numbered(said: str, identity: str | None) -> Iterator[Document]:
-    parts = list(_NUMBERED.finditer(said))
+    parts = list(_NUMBERED.finditer(said)) if said.startswith("[") or "\n[" in said or "\n " in said else []
     if parts:
         for part in parts:
             yield Document(part[1], part[2].strip())

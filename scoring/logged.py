@@ -137,7 +137,7 @@ class LoggedExchange:
     @cached_property
     def documents(self) -> tuple[Document, ...]:
         """The retrieved documents: reported beside the traffic, or found in the request."""
-        return self.contexts + conversation.documents(self.request, self.messages)
+        return self.contexts + conversation.documents(self.request, self.messages) + conversation.marked_documents(self.messages)
 
     @cached_property
     def results(self) -> tuple[ToolResult, ...]:
@@ -160,7 +160,8 @@ class LoggedExchange:
         parts = [message.text for message in self.messages if message.text]
         for message in self.messages:
             parts += [call.arguments for call in message.calls]
-        parts += self.sources
+        parts += [result.text for result in self.results]
+        parts += [document.text for document in (*self.contexts, *conversation.documents(self.request, self.messages))]
         return "\n".join(parts)
 
     @cached_property

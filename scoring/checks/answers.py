@@ -6,7 +6,7 @@ import re
 from typing import Any, Final, NamedTuple
 
 from proxy.streams.json_value import Unparsable, parse_json
-from scoring.checks.patterns import Hit, answer_shelf
+from scoring.checks.patterns import OPENING, Pattern, scanner
 from scoring.logged import LoggedExchange
 
 _FENCED: Final = re.compile(r"\A\s*```[\w-]*[ \t]*\n(.*?)\n?```\s*\Z", re.DOTALL)
@@ -72,17 +72,11 @@ def cut_short(exchange: LoggedExchange) -> str | None:
     return None
 
 
-def occurring(exchange: LoggedExchange) -> dict[str, tuple[int, ...]]:
-    """Places of the patterns that occur in the answer, a group; groups without any are left out. Use with `exchange.once`."""
-    shelf = answer_shelf()
-    places = shelf.scanner.occurring(exchange.text_bytes) if exchange.text else ()
-    if not places:
-        return {}
-    found = {name: tuple(place for place in places if place in group) for name, group in shelf.groups.items()}
-    return {name: places for name, places in found.items() if places}
+def opening(exchange: LoggedExchange) -> list[Pattern]:
+    """The refusals and fallbacks in the answer's first words; use with `exchange.once`."""
+    return scanner("opening").occurring(exchange.text_bytes[:OPENING])
 
 
-def hits(exchange: LoggedExchange, group: str) -> list[Hit]:
-    """What the patterns of a group found in the answer."""
-    places = exchange.once(occurring).get(group)
-    return answer_shelf().scanner.hits(exchange.text_bytes, places) if places else []
+def leaked(exchange: LoggedExchange) -> list[Pattern]:
+    """The credentials and personal data that seem to stand in the answer; use with `exchange.once`."""
+    return scanner("whole").occurring(exchange.text_bytes)

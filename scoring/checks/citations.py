@@ -15,7 +15,8 @@ from scoring.checks.contract import Finding, Measured, excerpt
 from scoring.checks.options import option
 from scoring.logged import LoggedExchange
 
-_NUMBERS: Final = re.compile(r"(?<![\w\])])\[\^?(\d{1,3}(?:\s?[,;–-]\s?\d{1,3}){0,9})\](?![(\[:])|【(\d{1,3})(?::\d{1,3})?†[^】]{0,80}】")
+_NUMBERS: Final = re.compile(r"\[\^?(\d{1,3}(?:\s?[,;–-]\s?\d{1,3}){0,9})\](?![(\[:])")
+_BRACKETED: Final = re.compile(r"【(\d{1,3})(?::\d{1,3})?†[^】]{0,80}】")  # OpenAI's file search
 _NAMES: Final = re.compile(r"\[(?:doc(?:ument)?|source|ref|id)(?:[ _-]?(\d{1,4})|\s?[:#=]\s?([^\]\n]{1,80}))\](?!\()", re.IGNORECASE)
 
 MEASURED: Final = Measured(hits=0)
@@ -60,8 +61,11 @@ def check(exchange: LoggedExchange, options: Options) -> Finding | None:
 def cited_in(text: str) -> list[str]:
     """The sources a text cites, each once, in order: numbers as text, ids and titles as they are written."""
     found: dict[str, None] = {}
-    for match in _NUMBERS.finditer(text):
-        for part in re.split(r"[,;]", match[1] or match[2]):
+    for match in (*_NUMBERS.finditer(text), *(_BRACKETED.finditer(text) if "【" in text else ())):
+        before = text[match.start() - 1 : match.start()]
+        if match[0][0] == "[" and (before.isalnum() or before in ("_", "]", ")")):
+            continue  # an index into something, in code or mathematics
+        for part in re.split(r"[,;]", match[1]):
             first, dash, last = part.replace("–", "-").partition("-")
             numbers = range(int(first), int(last) + 1) if dash and int(first) <= int(last) <= int(first) + 50 else (int(first),)
             found.update(dict.fromkeys(map(str, numbers)))

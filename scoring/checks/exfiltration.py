@@ -23,8 +23,9 @@ _IMAGE: Final = re.compile(
     r"!\[[^\]\n]{0,200}\]\(\s*<?(https?://[^\s)>\"']{4,2000})|<img\b[^>]{0,300}?\bsrc\s*=\s*[\"']?(https?://[^\s\"'>]{4,2000})",
     re.IGNORECASE,
 )
-_URL: Final = re.compile(r"https?://[^\s)>\"'\]}\\|]{4,2000}", re.IGNORECASE)
+_URL: Final = re.compile(r"://[^\s)>\"'\]}\\|]{4,2000}")
 _LEAST: Final = 10  # characters of data: a page number or a language is no secret
+_LONG_PART: Final = 20  # characters of a path from which a part may be data
 _MOST_URLS: Final = 50
 
 MEASURED: Final = Measured(hits=0)
@@ -44,7 +45,7 @@ def check(exchange: LoggedExchange, options: Options) -> Finding | None:
     if not exchange.is_answer or not (exchange.text or exchange.tool_calls):
         return None
     if in_text:
-        for match in _IMAGE.finditer(exchange.text):
+        for match in _IMAGE.finditer(exchange.text) if "![" in exchange.text or "<img" in exchange.text.lower() else ():
             found = _foreign(match[1] or match[2], exchange, options)
             if found is not None and any(len(value) >= _LEAST for value in _carried(found)):
                 return _told("an image loads from a foreign host with data in its address", found)
@@ -63,7 +64,9 @@ def _links(text: str, what: str, exchange: LoggedExchange, options: Options) -> 
     for number, match in enumerate(_URL.finditer(text)):
         if number == _MOST_URLS:
             break
-        found = _foreign(match[0], exchange, options)
+        if not text[max(0, match.start() - 5) : match.start()].lower().endswith(("http", "https")):
+            continue
+        found = _foreign(f"https{match[0]}", exchange, options)
         if found is not None and any(_is_theirs(value, exchange) for value in _carried(found)):
             return _told(f"{what} carries text of the request to a foreign host", found)
     return None
@@ -79,9 +82,16 @@ def _foreign(url: str, exchange: LoggedExchange, options: Options) -> SplitResul
         host = (parts.hostname or "").lower()
     except ValueError:
         return None
-    if not host or host in exchange.request_text.lower() or any(host == own or host.endswith(f".{own}") for own in options.hosts):
+    if not host or any(host == own or host.endswith(f".{own}") for own in options.hosts):
         return None
-    return parts
+    if not parts.query and not parts.fragment and len(parts.path) < _LONG_PART:
+        return None  # it carries nothing
+    return None if host in exchange.once(_named) else parts
+
+
+def _named(exchange: LoggedExchange) -> str:
+    """The request's text as host names are compared."""
+    return exchange.request_text.lower()
 
 
 def _carried(url: SplitResult) -> Iterator[str]:
@@ -92,7 +102,7 @@ def _carried(url: SplitResult) -> Iterator[str]:
     except ValueError:
         yield url.query
     for part in (*url.path.split("/"), url.fragment):
-        if len(part) >= 20 and not part.endswith((".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp")):
+        if len(part) >= _LONG_PART and not part.endswith((".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp")):
             yield unquote(part)
 
 

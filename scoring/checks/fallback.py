@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from scoring.checks.answers import hits
+from scoring.checks.answers import opening
 from scoring.checks.contract import Finding, Measured, excerpt
 from scoring.checks.options import option
+from scoring.checks.patterns import FALLBACK
 from scoring.logged import LoggedExchange
 
 MEASURED: Final = Measured(hits=23, wrong=("xa92ba668b7be",))
@@ -36,7 +37,7 @@ def check(exchange: LoggedExchange, options: Options) -> Finding | None:
                 return Finding(False, "the application's own fallback text", excerpt(text))
     if len(text) > options.longest:
         return None
-    found = hits(exchange, "fallback")
+    found = [pattern for pattern in exchange.once(opening) if pattern in FALLBACK]
     if found:
-        return Finding(False, f"stands in for an answer: {found[0].pattern.name}", excerpt(text), validated=MEASURED.validated)
+        return Finding(False, f"stands in for an answer: {found[0].name}", excerpt(text), validated=MEASURED.validated)
     return Finding(True, "no fallback")

@@ -16,12 +16,9 @@ from scoring.checks.contract import Finding, Measured, excerpt
 from scoring.checks.options import option
 from scoring.logged import LoggedExchange
 
-_NUMBER: Final = re.compile(r"(?<![\w.\[^†])\d[\d,.]*\d(?![\w\]])|(?<![\w.\[^†])\d(?=\s?%)")
-_LIST_NUMBER: Final = re.compile(r"(?:^|\n)[ \t]{0,6}\d{1,3}[.)]")
-_CONVERTED: Final = re.compile(r"\([^()\d]{0,12}\d[\d.,]*\s?°\s?[FC]\)")
-"""A temperature in the other scale, which answers add in brackets."""
-_GROUPED: Final = re.compile(r"(?<=\d),(?=\d{3}\b)")
-
+_NUMBER: Final = re.compile(r"\d[\d,.]*")
+_NOT_BEFORE: Final = frozenset("_.[^†-–/:#@=&?")  # parts of names, versions, dates, citations, addresses
+_GROUPED: Final = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 MEASURED: Final = Measured(
     hits=11, wrong=("x9b5480dca7ba", "xc55ab6f9e096", "x5729fe19dc5e", "x959297acd65e", "x25895c92dcf6", "x0376795f76e2")
 )
@@ -41,8 +38,8 @@ def check(exchange: LoggedExchange, options: Options) -> Finding | None:
     stated = exchange.once(_stated)
     if not stated:
         return None
-    source = exchange.once(_source)
-    missing = [number for number in stated if not stands_in(number, source)]
+    supplied = exchange.once(_supplied)
+    missing = [number for number in stated if number not in supplied and number.rstrip("0").rstrip(".") not in supplied]
     share = 1 - len(missing) / len(stated)
     if share >= options.share:
         return Finding(True, "all numbers were found", score=share, validated=MEASURED.validated)
@@ -60,28 +57,45 @@ def _stated(exchange: LoggedExchange) -> list[str]:
     return numbers_in(exchange.once(prose))
 
 
-def _source(exchange: LoggedExchange) -> str:
-    return _GROUPED.sub("", exchange.request_text)
-
-
 def numbers_in(text: str) -> list[str]:
     """The numbers a text states, each once, without thousands separators; not the numbers of its lists."""
     found: dict[str, None] = {}
-    for number in _NUMBER.findall(_CONVERTED.sub("", _LIST_NUMBER.sub("\n", text))):
-        plain = _GROUPED.sub("", number).rstrip(".,")
-        if len(plain) > 1 and not (len(plain) == 4 and plain.isdigit() and "2000" <= plain <= "2099"):
-            found[plain] = None
+    for match in _NUMBER.finditer(text):
+        start, end = match.span()
+        before, after = text[start - 1 : start], text[end : end + 1]
+        if before in _NOT_BEFORE or before.isalpha() or after.isalpha() or after in ("_", "]", "-", "/", ":", "–"):
+            continue
+        plain = _plain(match[0].rstrip(".,"))
+        if len(plain) < 2 and after != "%":
+            continue
+        if _is_year(plain) or (match[0][-1:] in (".", ")") and _begins_line(text, start)) or _is_converted(text, start, end):
+            continue
+        found[plain] = None
     return list(found)
 
 
-def stands_in(number: str, source: str) -> bool:
-    """Whether a number stands in a text as a number of its own, and not inside a longer one."""
-    start = source.find(number)
-    while start >= 0:
-        before, after = source[start - 1 : start], source[start + len(number) : start + len(number) + 2]
-        longer = after[:1].isdigit() or (after[:1] in (".", ",") and after[1:].isdigit() and "." not in number)
-        if not (before.isdigit() or (before in (".", ",") and source[start - 2 : start - 1].isdigit())) and not longer:
-            return True
-        start = source.find(number, start + 1)
-    trimmed = number.rstrip("0").rstrip(".") if "." in number else ""
-    return bool(trimmed) and len(trimmed) > 1 and stands_in(trimmed, source)
+def all_numbers(text: str) -> frozenset[str]:
+    """Every number that stands anywhere in a text, as `numbers_in` writes it; decimals also without the noughts at their end."""
+    found = {_plain(number.rstrip(".,")) for number in _NUMBER.findall(text)}
+    return frozenset(found | {number.rstrip("0").rstrip(".") for number in found if "." in number})
+
+
+def _supplied(exchange: LoggedExchange) -> frozenset[str]:
+    return all_numbers(exchange.request_text)
+
+
+def _plain(number: str) -> str:
+    return number.replace(",", "") if "," in number and _GROUPED.fullmatch(number) else number
+
+
+def _is_year(number: str) -> bool:
+    return len(number) == 4 and number.isdigit() and "2000" <= number <= "2099"
+
+
+def _begins_line(text: str, start: int) -> bool:
+    return not text[text.rfind("\n", 0, start) + 1 : start].strip()
+
+
+def _is_converted(text: str, start: int, end: int) -> bool:
+    """A temperature in the other scale, which answers add in brackets."""
+    return text[end : end + 3].lstrip()[:2] in ("°F", "°C") and "(" in text[max(0, start - 12) : start]

@@ -1,6 +1,6 @@
 """The regular expressions that checks look for, as data, and how many of them are searched at once.
 
-All patterns of a shelf are searched in one pass of a linear-time automaton; only those that occur are looked at again. What a check
+All patterns of a group are searched in one pass of a linear-time automaton; only those that occur are looked at again. What a check
 that uses them was worth on recorded traffic stands with the check (`MEASURED`).
 """
 
@@ -193,23 +193,23 @@ class Scanner:
         options.log_errors = False
         options.max_mem = _MEMORY
         self._patterns = tuple(patterns)
-        self._compiled = [re2.compile(pattern.expression.encode(), options) for pattern in patterns]
+        self._compiled = {pattern: re2.compile(pattern.expression.encode(), options) for pattern in patterns}
         self._set: Any = re2.Set.SearchSet(options)
         for pattern in patterns:
             self._set.Add(pattern.expression.encode())
-        if patterns:
-            self._set.Compile()
+        self._set.Compile()
 
-    def occurring(self, data: bytes) -> tuple[int, ...]:
-        """Places in the list of patterns of those that occur, in order."""
-        return tuple(sorted(self._set.Match(data) or ())) if self._patterns else ()
+    def occurring(self, data: bytes) -> list[Pattern]:
+        """The patterns that occur in a text in UTF-8, in their order."""
+        places = self._set.Match(data)
+        return [self._patterns[place] for place in sorted(places)] if places else []
 
-    def hits(self, data: bytes, places: Sequence[int], most: int = 20) -> list[Hit]:
-        """What the patterns at these places found, as far as their tests agree; at most `most` a pattern."""
+    def hits(self, data: bytes, patterns: Sequence[Pattern], most: int = 20) -> list[Hit]:
+        """What these patterns found, as far as their tests agree; at most `most` a pattern."""
         found: list[Hit] = []
-        for place in places:
-            pattern, taken = self._patterns[place], 0
-            for match in self._compiled[place].finditer(data):
+        for pattern in patterns:
+            taken = 0
+            for match in self._compiled[pattern].finditer(data):
                 group = 1 if match.re.groups else 0
                 text = match.group(group).decode("utf-8", "replace")
                 if pattern.test is None or pattern.test(text):
@@ -220,35 +220,20 @@ class Scanner:
         return found
 
 
-class Shelf(NamedTuple):
-    """A scanner over several groups of patterns, and where each group lies in it."""
-
-    scanner: Scanner
-    groups: dict[str, range]
+OPENING: Final = 600
+"""Bytes of an answer in which it says that it refuses or stands in for one; the patterns for it begin at the beginning."""
 
 
 @cache
-def answer_shelf() -> Shelf:
-    """What is looked for in every answer, in one pass."""
-    return _shelf({"refusal": REFUSAL, "fallback": FALLBACK, "secret": SECRET, "personal": PERSONAL})
+def scanner(group: str) -> Scanner:
+    """The automaton over a group of patterns, built when it is first asked for."""
+    return Scanner(GROUPS[group])
 
 
-@cache
-def incoming_scanner() -> Scanner:
-    """What is looked for in what comes in."""
-    return Scanner(INJECTION)
-
-
-@cache
-def tool_error_scanner() -> Scanner:
-    """What is looked for in a tool's result."""
-    return Scanner(TOOL_ERROR)
-
-
-def _shelf(groups: dict[str, tuple[Pattern, ...]]) -> Shelf:
-    patterns: list[Pattern] = []
-    places: dict[str, range] = {}
-    for name, group in groups.items():
-        places[name] = range(len(patterns), len(patterns) + len(group))
-        patterns += group
-    return Shelf(Scanner(patterns), places)
+GROUPS: Final = {
+    "opening": (*REFUSAL, *FALLBACK),
+    "whole": (*SECRET, *PERSONAL),
+    "incoming": INJECTION,
+    "tool error": TOOL_ERROR,
+}
+"""Patterns that are searched together: an answer's opening, the whole of it, what came in, a tool's result."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from scoring.checks.contract import Finding, Measured, excerpt
-from scoring.checks.patterns import incoming_scanner
+from scoring.checks.patterns import scanner
 from scoring.logged import LoggedExchange
 
 _MOST: Final = 64 << 10  # characters of new input that are searched
@@ -31,13 +31,13 @@ def check(exchange: LoggedExchange, _options: Options) -> Finding | None:
     if not incoming:
         return None
     data = incoming.encode("utf-8", "replace")
-    scanner = incoming_scanner()
-    places = scanner.occurring(data)
-    if not places:
+    marks = scanner("incoming").occurring(data)
+    if not marks:
         return Finding(True, "no marks of an injection")
-    hits = scanner.hits(data, places, 1)
-    names = ", ".join(dict.fromkeys(hit.pattern.name for hit in hits))
-    return Finding(False, f"marks of an injection: {names}", excerpt(incoming, incoming.find(hits[0].found)), validated=MEASURED.validated)
+    first = scanner("incoming").hits(data, marks[:1], 1)
+    place = incoming.find(first[0].found) if first else 0
+    names = ", ".join(mark.name for mark in marks)
+    return Finding(False, f"marks of an injection: {names}", excerpt(incoming, place), validated=MEASURED.validated)
 
 
 def _incoming(exchange: LoggedExchange) -> str:

@@ -15,14 +15,22 @@ from scoring.checks.contract import Finding, Measured, excerpt
 from scoring.checks.options import option
 from scoring.logged import LoggedExchange
 
-_QUOTED: Final = re.compile(
-    r"“([^“”\n]{20,600})”|„([^„“”\n]{20,600})[“”]|«([^«»\n]{20,600})»|(?<![\w=])\"([^\"\n]{20,600})\"(?!\w)|(?:^|\n)> ([^\n]{20,600})"
-)
+_MARKS: Final = (("“", "”"), ("„", "“"), ("«", "»"), ("「", "」"))
+_LENGTH: Final = range(20, 601)  # characters of a quote
 _ELLIPSIS: Final = re.compile(r"\s*(?:\[?\.\.\.\]?|\[?…\]?)\s*")
-_FOLDED: Final = str.maketrans(
-    {"“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "’": "'", "‘": "'", "–": "-", "—": "-", "\u00a0": " ", "*": None, "_": None}
+_ONE_FORM: Final = (
+    ("“", '"'),
+    ("”", '"'),
+    ("„", '"'),
+    ("«", '"'),
+    ("»", '"'),
+    ("’", "'"),
+    ("‘", "'"),
+    ("–", "-"),
+    ("—", "-"),
+    ("*", ""),
+    ("_", ""),
 )
-
 MEASURED: Final = Measured(hits=2, wrong=("x77df73bc1c7d", "x868152819300"))
 
 
@@ -40,8 +48,7 @@ def check(exchange: LoggedExchange, options: Options) -> Finding | None:
     quoted = [quote for quote in exchange.once(_quotes) if quote.count(" ") + 1 >= options.words]
     if not quoted or not exchange.sources or exchange.has_attachments:
         return None
-    source = exchange.once(_folded_source)
-    missing = [quote for quote in quoted if not _stands_in(quote, source)]
+    missing = [quote for quote in quoted if quote not in exchange.request_text and not _stands_in(quote, exchange.once(_folded_source))]
     share = 1 - len(missing) / len(quoted)
     if not missing:
         return Finding(True, "all quotes were found", score=share, validated=MEASURED.validated)
@@ -51,8 +58,26 @@ def check(exchange: LoggedExchange, options: Options) -> Finding | None:
 
 
 def _quotes(exchange: LoggedExchange) -> list[str]:
-    text = exchange.once(prose)
-    return [next(filter(None, match.groups())) for match in _QUOTED.finditer(text)]
+    return quotes_in(exchange.once(prose))
+
+
+def quotes_in(text: str) -> list[str]:
+    """What stands between quotation marks in one line, or in a quoted line (`> …`), and is long enough to be a quote."""
+    found: list[str] = []
+    for opening, closing in _MARKS:
+        if opening in text:
+            for part in text.split(opening)[1:]:
+                quote, closed, _ = part.partition(closing)
+                if closed and "\n" not in quote:
+                    found.append(quote)
+    if '"' in text:
+        for line in text.split("\n"):
+            marks = line.count('"')
+            if marks and marks % 2 == 0:
+                found += line.split('"')[1::2]
+    if "\n> " in text or text.startswith("> "):
+        found += [line[2:] for line in text.split("\n") if line.startswith("> ")]
+    return [quote for quote in found if len(quote) in _LENGTH]
 
 
 def _folded_source(exchange: LoggedExchange) -> str:
@@ -66,4 +91,6 @@ def _stands_in(quote: str, source: str) -> bool:
 
 def fold(text: str) -> str:
     """A text as it is compared: one form of quotation marks and dashes, single spaces, no case, no emphasis marks."""
-    return " ".join(text.translate(_FOLDED).casefold().split())
+    for mark, form in _ONE_FORM:
+        text = text.replace(mark, form)
+    return " ".join(text.lower().split())

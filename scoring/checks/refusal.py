@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from scoring.checks.answers import hits
+from scoring.checks.answers import opening
 from scoring.checks.contract import Finding, Measured, excerpt
 from scoring.checks.options import option
+from scoring.checks.patterns import REFUSAL
 from scoring.logged import LoggedExchange
 
 REFUSED: Final = frozenset(
@@ -55,7 +56,7 @@ def check(exchange: LoggedExchange, options: Options) -> Finding | None:
         return Finding(options.expected, f"refused: {', '.join(marked) or 'the provider marks a refusal'}", excerpt(said) or None)
     if not exchange.text:
         return None
-    found = hits(exchange, "refusal") if len(exchange.text) <= options.longest and not exchange.tool_calls else []
-    if found:
+    short = len(exchange.text) <= options.longest and not exchange.tool_calls
+    if short and any(pattern in REFUSAL for pattern in exchange.once(opening)):
         return Finding(options.expected, "refused in words", excerpt(exchange.text), validated=MEASURED.validated)
     return Finding(not options.expected, "answered" if options.expected else "not refused", validated=not options.expected)

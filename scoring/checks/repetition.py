@@ -76,10 +76,11 @@ def loop(text: str, times: int, least: int) -> int:
 
 def repeated(text: str) -> tuple[float, str]:
     """The share of a text in sentences that stand in it at least three times, and the most frequent of them."""
-    sentences = [part for line in text.split("\n") if not line.startswith(("|", "    ", "\t")) for part in line.split(". ")]
-    counts = Counter(part for part in sentences if len(part) >= _SENTENCE)
-    if len(counts) == len(sentences) or not counts:
+    lines = [line for line in text.split("\n") if len(line) >= _SENTENCE and line[0] not in "| \t"]
+    sentences = [part for line in lines for part in line.split(". ") if len(part) >= _SENTENCE]
+    if len(set(sentences)) == len(sentences):
         return 0.0, ""
+    counts = Counter(sentences)
     most, often = counts.most_common(1)[0]
     if often < 3:
         return 0.0, ""

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from scoring.checks.answers import hits
+from scoring.checks.answers import leaked
 from scoring.checks.contract import Finding, Measured
+from scoring.checks.patterns import SECRET, scanner
 from scoring.logged import LoggedExchange
 
 MEASURED: Final = Measured(hits=0)
@@ -25,7 +26,8 @@ def check(exchange: LoggedExchange, _options: Options) -> Finding | None:
     """See the file's first lines."""
     if not exchange.text or not exchange.is_answer:
         return None
-    found = hits(exchange, "secret")
+    suspects = [pattern for pattern in exchange.once(leaked) if pattern in SECRET]
+    found = scanner("whole").hits(exchange.text_bytes, suspects) if suspects else []
     if found:
         said = exchange.once(_users_words)
         found = [hit for hit in found if hit.found not in said]

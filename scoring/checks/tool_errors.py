@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from scoring.checks.contract import Finding, Measured, excerpt
-from scoring.checks.patterns import tool_error_scanner
+from scoring.checks.patterns import scanner
 from scoring.conversation import ToolResult
 from scoring.logged import LoggedExchange
 
@@ -37,8 +37,7 @@ def check(exchange: LoggedExchange, _options: Options) -> Finding | None:
         return Finding(
             False, f"{len(marked)} of {len(results)} tool results are errors", excerpt(marked[0].text), score=1 - len(marked) / len(results)
         )
-    scanner = tool_error_scanner()
-    read_as = [result for result in results if scanner.occurring(result.text[:_READ].encode("utf-8", "replace"))]
+    read_as = [result for result in results if scanner("tool error").occurring(result.text[:_READ].encode("utf-8", "replace"))]
     if read_as:
         return Finding(
             False,
