@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
+
+import pytest
 
 from tests.faults.account import account
 from tests.faults.traffic import Crowd, Stage
@@ -151,7 +154,7 @@ def test_log_disk_full(install, stage_of_faults: Stage, small_disk, report, tmp_
         before = len(crowd.requests)
         assert eventually(lambda: len(crowd.requests) > before + 100, within=20)
     taken.unlink()
-    subprocess_mount_larger(disk)
+    enlarge(disk)
     assert eventually(goldwash.ready, within=60), goldwash.output()[-3000:]
     assert eventually(lambda: _flushed(goldwash), within=60), goldwash.output()[-3000:]
     assert crowd.errors() == []
@@ -161,11 +164,30 @@ def test_log_disk_full(install, stage_of_faults: Stage, small_disk, report, tmp_
     report(found.line("log disk full", 1, 0, "rows wait in the spool until there is room"))
 
 
-def subprocess_mount_larger(disk: Path) -> None:
-    """An operator gives the disk more room."""
-    import subprocess
+def test_log_disk_full_at_a_checkpoint(install, stage_of_faults: Stage, small_disk, report, rounds, tmp_path: Path) -> None:
+    """A disk that fills up while DuckDB checkpoints makes it refuse everything until the file is opened anew: the service does that."""
+    if rounds is None:
+        pytest.skip("takes long: scripts/faults")
+    disk = tmp_path / "log-disk"
+    goldwash: Goldwash = install(log={"address": str(disk / "goldwash.duckdb")}, spool={"segment_mb": 32})
+    small_disk(disk, 170)
+    goldwash.start()
+    crowd = Crowd(stage_of_faults, goldwash.port, 4, {"big": 1})
+    with crowd:
+        assert eventually(lambda: "DuckDB must open the log again" in goldwash.output(), within=120), goldwash.output()[-3000:]
+    enlarge(disk)
+    assert eventually(goldwash.ready, within=60), goldwash.output()[-3000:]
+    assert eventually(lambda: _flushed(goldwash), within=60), goldwash.output()[-3000:]
+    assert crowd.errors() == []
+    found = account(goldwash, crowd.requests)
+    assert (found.missing, found.unlike, found.answered_lost) == ([], [], [])
+    assert (found.verified["unaccounted"], found.verified["doubled"], found.verified["totals"]["lost"]) == (0, 0, 0)
+    report(found.line("log disk full at a checkpoint", 1, 0, "the log service starts again by itself"))
 
-    subprocess.run(["mount", "-o", "remount,size=400m", str(disk)], check=True)
+
+def enlarge(disk: Path) -> None:
+    """An operator gives the disk more room."""
+    subprocess.run(["mount", "-o", "remount,size=600m", str(disk)], check=True)
 
 
 def _flushed(goldwash: Goldwash) -> bool:

@@ -27,6 +27,7 @@ _CHAT: Final = {
     "usage": {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13},
 }  # fmt: skip
 _DELTA: Final = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o-mini-2024-07-18"}
+_NOISE: Final = random.Random(1).randbytes(1_000_000).hex()
 _ACCEPT: Final = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n"
 
 
@@ -109,7 +110,7 @@ class Stage:
         if kind in ("chat", "big", "curt"):
             body = json.dumps(_CHAT).encode()
             if kind == "big":
-                body = body[:-1] + b',"padding":"' + b"g" * 300_000 + b'"}'
+                body = body[:-1] + b',"padding":"' + noise(sum(self.served.values()), 300_000).encode() + b'"}'
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
             await writer.drain()
             return kind != "curt"
@@ -129,6 +130,12 @@ class Stage:
         writer.write(b"0\r\n\r\n")
         await writer.drain()
         return True
+
+
+def noise(number: int, size: int) -> str:
+    """Text that does not compress, another for each number."""
+    start = number * 7919 % (len(_NOISE) - size)
+    return _NOISE[start : start + size]
 
 
 def _chunk(writer: asyncio.StreamWriter, text: str) -> None:
@@ -250,7 +257,7 @@ async def converse(request: Request, reader: asyncio.StreamReader, writer: async
     target = f"{TARGET}?kind={kind}"
     if kind == "websocket":
         return await _session(request, reader, writer)
-    content = "g" * (200_000 if kind == "big" else 40 + request.number % 400)
+    content = noise(request.number, 200_000) if kind == "big" else "g" * (40 + request.number % 400)
     asked = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": content}], "stream": kind not in ("chat", "big", "curt")}
     body = json.dumps(asked).encode()
     request.request_sha256 = hashlib.sha256(body).hexdigest()
