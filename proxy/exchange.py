@@ -120,5 +120,6 @@ class Reading:
     reported_cost_usd: Decimal | None = None  # the provider's own figure
     system_fingerprint: str | None = None
     turns: tuple[Turn, ...] = ()  # WebSocket sessions only
+    also_billed: tuple[Turn, ...] = ()  # model calls within the exchange that its usage leaves out (Anthropic's advisor and compaction)
     metrics: str | None = None  # vLLM's per-request metrics object as JSON text
     unread: str | None = None  # why a part could not be read

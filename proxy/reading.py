@@ -14,6 +14,7 @@ from proxy.providers.base import BaseReader
 from proxy.providers.contract import Reader
 from proxy.providers.errors import describe_failure, find_error
 from proxy.providers.fields import mapping, text
+from proxy.providers.paths import any_model
 from proxy.storable import storable
 from proxy.streams.encoding import Decoder
 from proxy.streams.eventstream import EventStreamParser, Frame, looks_like_frame
@@ -317,7 +318,6 @@ def _request_document(captured: Captured) -> Any:
 
 
 _FORM_MODEL = re.compile(rb'name="?model"?\r?\n(?:[^\r\n]{1,400}\r?\n){0,8}\r?\n([^\r\n]{1,200})\r?\n')
-_PATH_MODEL = re.compile(r"/(?:deployments|models|model|serving-endpoints)/([^/:?]+(?::\d+)?)")
 
 
 def _request_model(captured: Captured, request: Any) -> str | None:
@@ -329,5 +329,4 @@ def _request_model(captured: Captured, request: Any) -> str | None:
         form = _FORM_MODEL.search(captured.request_body)
         if form:
             return form.group(1).decode("utf-8", "replace")
-    found = _PATH_MODEL.search(captured.path)
-    return found.group(1) if found else None
+    return any_model(captured.path)

@@ -96,7 +96,12 @@ class Pricer:
         """The cost of one exchange at the prices of `at` (its own time; without a zone it is UTC).
 
         provider: the upstream's configured name; upstream_url: its base URL. A WebSocket session costs what its turns cost together.
+        Model calls that the usage leaves out come on top, each at its own model's price.
         """
+        if reading.also_billed:
+            own = replace(reading, also_billed=())
+            others = self.turn_prices(replace(own, turns=reading.also_billed), provider, upstream_url, at)
+            return _together([self.price(own, provider, upstream_url, at), *others])
         if reading.turns:
             return _together(self.turn_prices(reading, provider, upstream_url, at))
         usage = reading.usage

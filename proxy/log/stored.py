@@ -12,10 +12,12 @@ import orjson
 from proxy.exchange import Captured, Ending, Reading, Turn, Usage
 from proxy.log.columns import USAGE
 from proxy.log.rows import BASE64, MESSAGES, OPAQUE, Exchange
+from proxy.providers.anthropic import also_billed
+from proxy.providers.fields import mapping
 
 PRICED_BY: Final = (
-    *USAGE,
-    "provider", "upstream_url", "operation", "request_model", "response_model", "service_tier", "service_tier_requested", "usage_source",
+    *USAGE, "usage_raw", "provider", "upstream_url", "operation", "request_model", "response_model", "service_tier",
+    "service_tier_requested", "usage_source",
 )  # fmt: skip
 """Columns a price depends on, with is_batch and speed."""
 
@@ -38,6 +40,7 @@ def priced_reading(row: dict[str, Any], turns: Iterable[dict[str, Any]] = ()) ->
         service_tier_requested=row["service_tier_requested"],
         batch=row["is_batch"],
         speed=row["speed"],
+        also_billed=also_billed(mapping(_json(row["usage_raw"]))),
         turns=tuple(Turn(turn["response_id"], turn["response_model"], usage(turn), turn["finish_reason"], None) for turn in turns),
     )
 
@@ -97,6 +100,11 @@ def messages(lines: str) -> list[tuple[str, bytes | str]]:
         elif message["kind"] == "binary":
             said.append((message["from"], base64.b64decode(message["data"])))
     return said
+
+
+def _json(value: Any) -> Any:
+    """A JSON column's value, which may come as its text."""
+    return orjson.loads(value) if isinstance(value, str) else value
 
 
 def _body(text: str | None, coding: str | None, headers: str | None) -> tuple[bytes | None, tuple[tuple[str, str], ...]]:

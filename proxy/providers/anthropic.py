@@ -2,15 +2,15 @@
 
 Source: docs.claude.com, "Messages" and "Streaming messages". `usage` of message_delta is cumulative and may rewrite any count of
 message_start, so the last value of each field holds. Anthropic's input_tokens leave cached tokens out; ours count them.
-`usage.iterations` (advisor, compaction) lists passes billed one by one, some at another model's price: kept in `Usage.raw`, not summed
-into the answer's own counts.
+`usage.iterations` lists passes one by one; those of an advisor, and compaction, are in no other count and are billed on top, each at its
+own model's price: they become `Reading.also_billed`.
 """
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from proxy.exchange import Captured, Reading, ToolCall, Usage
+from proxy.exchange import Captured, Reading, ToolCall, Turn, Usage
 from proxy.providers.base import BaseReader
 from proxy.providers.errors import find_error
 from proxy.providers.fields import count, items, mapping, text, total, word
@@ -103,6 +103,7 @@ class Messages(BaseReader):
             output_text=_joined(blocks, "text"),
             reasoning_text=_joined(blocks, "thinking"),
             refusal=word(mapping(self._stop.get("stop_details")).get("explanation")) if stop == "refusal" else None,
+            also_billed=also_billed(self._usage),
             reported_cost_usd=money(self._usage.get("cost")),  # gateways that speak this dialect add it
             error_type=error_type,
             error_message=error_message,
@@ -160,6 +161,16 @@ def messages_usage(usage: dict[str, Any]) -> Usage | None:
         reasoning_tokens=count(mapping(usage.get("output_tokens_details")).get("thinking_tokens")),
         web_searches=count(mapping(usage.get("server_tool_use")).get("web_search_requests")),
         raw=json_text(usage),
+    )
+
+
+def also_billed(usage: dict[str, Any]) -> tuple[Turn, ...]:
+    """Model calls that a usage object lists among its iterations and leaves out of its own counts: an advisor's, and compaction."""
+    calls = [mapping(entry) for entry in items(usage.get("iterations"))]
+    return tuple(
+        Turn(None, word(call.get("model")), messages_usage(call), word(call.get("type")), None)
+        for call in calls
+        if call.get("type") in ("advisor_message", "compaction")
     )
 
 

@@ -102,6 +102,9 @@ def usage_of(raw: dict[str, Any], thoughts_apart: bool = False) -> Usage | None:
         if beyond > 0 and (beyond == reasoning or (thoughts_apart and reasoning is None)):
             completion, reasoning = completion + beyond, beyond
 
+    if completion is not None and reasoning is not None and "citation_tokens" in raw:
+        completion += reasoning  # Perplexity's deep research counts and bills them apart
+
     usage = Usage(
         input_tokens=prompt,
         output_tokens=completion,

@@ -13,7 +13,7 @@ from proxy.providers.fields import count, items, mapping, total
 from proxy.streams.json_value import json_text
 
 # By name, and by number where enums come as integers.
-_IMAGE: frozenset[str | int] = frozenset(("IMAGE", 2))
+_IMAGE: frozenset[str | int] = frozenset(("IMAGE", 2, "DOCUMENT", 5))  # pages of documents are seen, and billed, as pictures
 _AUDIO: frozenset[str | int] = frozenset(("AUDIO", 4))
 
 _TIERS = {"ON_DEMAND_PRIORITY": "priority", "ON_DEMAND_FLEX": "flex", "PROVISIONED_THROUGHPUT": "provisioned_throughput"}

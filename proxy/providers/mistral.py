@@ -5,14 +5,15 @@ Source: docs.mistral.ai/api. Fill-in-the-middle and agents' completions are chat
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from proxy.exchange import Captured, Reading, ToolCall
+from proxy.exchange import Captured, Reading, ToolCall, Usage
 from proxy.providers.base import BaseReader
 from proxy.providers.compatible import usage_of
 from proxy.providers.document import DocumentReader
 from proxy.providers.errors import ReadError, describe_error, read_error
-from proxy.providers.fields import items, mapping, text
+from proxy.providers.fields import count, items, mapping, text, total
 from proxy.streams.json_value import json_text
 
 
@@ -31,6 +32,20 @@ class OcrReader(DocumentReader):
     def usage(self) -> dict[str, Any]:
         """The provider's usage object."""
         return mapping(self.document.get("usage_info"))
+
+
+def _with_connectors(raw: dict[str, Any]) -> Usage | None:
+    """A conversation's usage: what built-in tools brought into the prompt is counted apart from it, and searches by the call."""
+    usage, brought = usage_of(raw), count(raw.get("connector_tokens"))
+    if usage is None:
+        return None
+    calls = mapping(raw.get("connectors"))
+    searches = total(count(calls.get("web_search")), count(calls.get("web_search_premium")))
+    if brought and usage.input_tokens is not None:
+        told = count(raw.get("total_tokens"))
+        if told is None or told == usage.input_tokens + (usage.output_tokens or 0) + brought:
+            usage = replace(usage, input_tokens=usage.input_tokens + brought)
+    return replace(usage, web_searches=searches) if searches else usage
 
 
 class ConversationsReader(BaseReader):
@@ -75,7 +90,7 @@ class ConversationsReader(BaseReader):
             request_model=text(self.request.get("model")),
             response_model=self._model,
             response_id=self._id,
-            usage=usage_of(self._usage) if self._usage else None,
+            usage=_with_connectors(self._usage) if self._usage else None,
             tool_calls=tuple(ToolCall(key or None, name, "".join(pieces)) for key, (name, pieces) in self._calls.items() if name),
             output_text="".join(self._texts) or None,
             error_type=kind,

@@ -120,12 +120,7 @@ class ChatReader(BaseReader):
             service_tier=self._tier,
             finish_reasons=tuple([choice.finish for choice in choices if choice.finish is not None]),
             tool_calls=tuple(
-                [
-                    ToolCall(call.id, call.name, "".join(call.arguments))
-                    for choice in choices
-                    for _, call in choice.calls
-                    if call.name
-                ]
+                [ToolCall(call.id, call.name, "".join(call.arguments)) for choice in choices for _, call in choice.calls if call.name]
             ),
             output_text="".join(first.texts) or None,
             reasoning_text="".join(first.reasoning) or None,

@@ -6,6 +6,7 @@ it never came, the pieces before it tell what there was.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from proxy.exchange import Captured, Reading, ToolCall
@@ -86,6 +87,9 @@ class ResponsesReader(BaseReader):
         if not output.items and (self._items or self._texts):
             output = Output(self._pieces())
         usage = mapping(response.get("usage"))
+        read = usage_of(usage) if usage else None
+        if read is not None and read.web_searches is None and output.searches:
+            read = replace(read, web_searches=output.searches)
         status = word(response.get("status"))
         if status == "incomplete" and (reason := word(mapping(response.get("incomplete_details")).get("reason"))):
             status = f"incomplete:{reason}"
@@ -97,7 +101,7 @@ class ResponsesReader(BaseReader):
             request_model=text(self.request.get("model")),
             response_model=text(response.get("model")) or None,
             response_id=text(response.get("id")) or None,
-            usage=usage_of(usage) if usage else None,
+            usage=read,
             service_tier_requested=word(self.request.get("service_tier")),
             service_tier=word(response.get("service_tier")),
             finish_reasons=(status,) if status else (),
@@ -170,6 +174,7 @@ class Output:
         self.reasoning: list[str] = []
         self.refusals: list[str] = []
         self.calls: list[ToolCall] = []
+        self.searches = 0  # on the web, which are billed by the call; opening a page that was found is not
         for item in self.items:
             if isinstance(item, dict):
                 self._item(item, item.get("type"))
@@ -185,6 +190,8 @@ class Output:
         elif kind == "reasoning":
             for part in (*items(item.get("summary")), *items(item.get("content"))):
                 self.reasoning.append(text(mapping(part).get("text")) or "")
+        elif kind == "web_search_call":
+            self.searches += mapping(item.get("action")).get("type", "search") == "search"
         elif isinstance(kind, str) and kind in _CLIENT_TOOLS:
             name, holds = _CLIENT_TOOLS[kind]
             if not str(mapping(item.get("environment")).get("type")).startswith("container"):
