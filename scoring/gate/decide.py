@@ -141,7 +141,7 @@ def _added(results: Results, rows: Iterable[Result], wish: Rerun) -> Results:
 
 def _hear(base: Results, candidate: Results, terms: _Terms) -> _Hearing:
     rules, anchor = terms.rules, terms.anchor
-    pairing = pair(base, candidate, rules.confirm_runs)
+    pairing = pair(base, candidate)
     has_slices = len(pairing.slices()) > 1
     allowed = allowances(rules, has_anchor=anchor is not None, has_slices=has_slices, sequential=terms.sequential)
     rulings = [
@@ -150,9 +150,11 @@ def _hear(base: Results, candidate: Results, terms: _Terms) -> _Hearing:
         standing.critical(pairing, candidate, rules, terms.today),
         standing.guarding(pairing, base, candidate),
         rates.floor(pairing, candidate, rules),
-        rates.regression("regression", "the baseline", rates.drop_of(pairing.active), rules, allowed["baseline"]),
-        _anchored(anchor, candidate, rules, allowed["anchor"]),
-        rates.slices(pairing, rules, allowed["slices"]),
+        rates.regression(
+            "regression", "the baseline", rates.drop_of(pairing.active), rules, allowed["baseline"], in_doubt=State.INCONCLUSIVE
+        ),
+        _anchored(anchor, candidate, rules, allowed.get("anchor", 0.0)),
+        rates.slices(pairing, rules, allowed.get("slices", 0.0)),
         budgets.cost(pairing, base, candidate, rules),
         budgets.latency(pairing, candidate, rules),
         standing.judge(candidate.header, rules, terms.today),
@@ -161,15 +163,18 @@ def _hear(base: Results, candidate: Results, terms: _Terms) -> _Hearing:
 
 
 def allowances(rules: Rules, *, has_anchor: bool, has_slices: bool, sequential: bool) -> dict[str, float]:
-    """The error that each comparison may make, so that all of those made together keep to what is allowed.
+    """The error that each comparison that is made may make, so that all of them together keep to what is allowed.
 
     With reruns the comparison with the baseline is looked at up to three times, each at `alpha_per_look`.
     """
-    shares = rules.shares
-    whole = shares.baseline + (shares.anchor if has_anchor else 0) + (shares.slices if has_slices else 0)
     alpha = rules.regression.alpha
-    first = min(alpha, rules.regression.alpha_per_look) if sequential else alpha
-    return {"baseline": first * shares.baseline / whole, "anchor": alpha * shares.anchor / whole, "slices": alpha * shares.slices / whole}
+    shares = {"baseline": rules.shares.baseline}
+    shares |= {"anchor": rules.shares.anchor} if has_anchor else {}
+    shares |= {"slices": rules.shares.slices} if has_slices else {}
+    allowed = {name: alpha * share / sum(shares.values()) for name, share in shares.items()}
+    if sequential:
+        allowed["baseline"] *= min(1.0, rules.regression.alpha_per_look / alpha)
+    return allowed
 
 
 def _reran(candidate: Results) -> bool:
@@ -180,7 +185,9 @@ def _reran(candidate: Results) -> bool:
 def _anchored(anchor: Results | None, candidate: Results, rules: Rules, alpha: float) -> Ruling:
     if anchor is None:
         return Ruling("anchor", State.SKIPPED, "no anchor is pinned")
-    return rates.regression("anchor", "the anchor", rates.drop_of(pair(anchor, candidate, rules.confirm_runs).active), rules, alpha)
+    # The anchor's own noise stays the same from release to release: a doubt about it would warn every time, so it passes.
+    drop = rates.drop_of(pair(anchor, candidate).active)
+    return rates.regression("anchor", "the anchor", drop, rules, alpha, in_doubt=State.PASSED)
 
 
 def _verdict(hearing: _Hearing, base: Results, candidate: Results, terms: _Terms, *, strict: bool) -> Verdict:
@@ -203,12 +210,10 @@ def _verdict(hearing: _Hearing, base: Results, candidate: Results, terms: _Terms
 
 def _changes(pairing: Pairing, base: Results, candidate: Results, rules: Rules) -> Iterable[CaseChange]:
     """What differs, the worst first."""
-    order: list[Change] = ["broke", "worse", "missing", "still_failing", "fixed", "mended", "better", "changed", "new"]
+    order: list[Change] = ["broke", "worse", "missing", "masked", "still_failing", "fixed", "mended", "better", "changed", "new"]
     found = [_changed(one, _kind(one)) for one in pairing.active if one.base_passed != one.candidate_passed]
-    for one in pairing.known_failing:
-        fixed = one.candidate_passed == one.runs >= rules.confirm_runs
-        found.append(_changed(one, "fixed" if fixed else "still_failing"))
-    left, right = base.by_case(), candidate.by_case()
+    found += [_changed(one, _kind_of_known(one, rules.confirm_runs)) for one in pairing.known_failing]
+    left, right = base.by_case, candidate.by_case
     found += [_alone(case, left[case], "missing") for case in pairing.missing]
     found += [_alone(case, right[case], "changed") for case in pairing.changed]
     found += [_alone(case, right[case], "new") for case in pairing.new]
@@ -220,6 +225,12 @@ def _kind(one: Pair) -> Change:
     if before != after:
         return "broke" if before else "mended"
     return "worse" if one.drop > 0 else "better"
+
+
+def _kind_of_known(one: Pair, confirm_runs: int) -> Change:
+    if one.candidate_passed == one.runs >= confirm_runs:
+        return "fixed"
+    return "masked" if one.base_passed == one.runs > 2 * one.candidate_passed else "still_failing"
 
 
 def _changed(one: Pair, change: Change) -> CaseChange:

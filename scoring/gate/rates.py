@@ -53,7 +53,10 @@ def drop_of(pairs: Sequence[Pair]) -> Drop | None:
             clusters[pair.cluster] = clusters.get(pair.cluster, zero) + drop
             (worse if drop > 0 else better).append(pair)
     n = len(pairs)
-    before = sum((Fraction(pair.base_passed, pair.runs) for pair in pairs), zero) / n
+    passed: dict[int, int] = {}  # by number of runs, so that few fractions are added
+    for pair in pairs:
+        passed[pair.runs] = passed.get(pair.runs, 0) + pair.base_passed
+    before = sum((Fraction(total, runs) for runs, total in passed.items()), zero) / n
     after = before - sum(clusters.values(), zero) / n
     p = sign_flip_p(list(clusters.values()))
     by_size = sorted(worse, key=lambda pair: (-pair.drop, pair.case)), sorted(better, key=lambda pair: (pair.drop, pair.case))
@@ -71,8 +74,11 @@ def points(drop: float | Fraction) -> str:
     return f"{abs(float(drop)) * 100:.1f} points"
 
 
-def regression(rule: str, other: str, drop: Drop | None, rules: Rules, alpha: float) -> Ruling:
-    """Whether the candidate passes less than the other side, by more than the margin and by more than chance."""
+def regression(rule: str, other: str, drop: Drop | None, rules: Rules, alpha: float, *, in_doubt: State) -> Ruling:
+    """Whether the candidate passes less than the other side, by more than the margin and by more than chance.
+
+    `in_doubt` is the state of a drop over the margin that chance could have made.
+    """
     if drop is None:
         return Ruling(rule, State.SKIPPED, f"no case stands on both sides, here and in {other}")
     margin = rules.regression.margin
@@ -100,7 +106,7 @@ def regression(rule: str, other: str, drop: Drop | None, rules: Rules, alpha: fl
             rule, State.FAILED, f"{moved}: {points(drop.size)} down; {chance}, below the {percent(alpha)} allowed", drop.worse, figures
         )
     text = f"{moved}: {points(drop.size)} down, but {chance}, above the {percent(alpha)} allowed; --repeat 3 would tell more"
-    return Ruling(rule, State.INCONCLUSIVE, text, drop.worse, figures)
+    return Ruling(rule, in_doubt, text, drop.worse, figures)
 
 
 def _odds(p: float) -> str:
@@ -138,7 +144,7 @@ def floor(pairing: Pairing, candidate: Results, rules: Rules) -> Ruling:
             low.append(_below(f"slice {name}", shares[name], floors[name], 1 - 2 * threshold))
     kind = "cases that the baseline passes" if rules.floor.counts == "held" else "cases"
     if low:
-        return Ruling("floor", State.FAILED, f"of the {kind}: {'; '.join(low)}", (), figures)
+        return Ruling("floor", State.FAILED, f"of the {kind}: {'; '.join(low)}{_shaky(pairing, rules)}", (), figures)
     reach = f"{percent(whole.rate)} of the {whole.cases:,} {kind} pass (may be up to {percent(whole.upper(level))})"
     text = f"{reach}; {percent(rules.floor.rate)} must"
     return Ruling("floor", State.PASSED, text + _remark(pairing, rules), (), figures)
@@ -150,7 +156,7 @@ def _counted(pairing: Pairing, candidate: Results, rules: Rules) -> list[tuple[f
         return [(pair.candidate_passed / pair.runs, pair.cluster, pair.slice) for pair in pairing.active if pair.is_held]
     known = {pair.case for pair in pairing.known_failing} | set(pairing.set_aside)
     found = []
-    for case, rows in candidate.by_case().items():
+    for case, rows in candidate.by_case.items():
         measured = [row for row in rows if row.passed is not None]
         if case not in known and measured and rows[0].status != "known_failing":
             rate = sum(bool(row.passed) for row in measured) / len(measured)
@@ -166,6 +172,14 @@ def _all_rate(pairing: Pairing) -> float | None:
 
 def _below(name: str, one: Share, floor_rate: float, level: float) -> str:
     return f"{name} {percent(one.rate)} of {one.cases:,} pass, at most {percent(one.upper(level))} ({percent(floor_rate)} must)"
+
+
+def _shaky(pairing: Pairing, rules: Rules) -> str:
+    """Where cases flicker so much that the baseline would not hold the floor either, the set is at fault and not the release."""
+    if not pairing.active:
+        return ""
+    before = sum(pair.base_passed / pair.runs for pair in pairing.active) / len(pairing.active)
+    return f"; the baseline passes {percent(before)} of all: the set or its grader is at fault too" if before < rules.floor.rate else ""
 
 
 def _remark(pairing: Pairing, rules: Rules) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -81,7 +82,7 @@ class Header:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Results:
     """One result file: its rows in order, and the name that messages call it by."""
 
@@ -89,6 +90,7 @@ class Results:
     header: Header = Header()
     name: str = "results"
 
+    @cached_property
     def by_case(self) -> dict[str, tuple[Result, ...]]:
         """Case -> its runs: planned ones first, then confirming ones, each in the order of their numbers."""
         grouped: dict[str, list[Result]] = {}

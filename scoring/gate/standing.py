@@ -95,7 +95,7 @@ def critical(pairing: Pairing, candidate: Results, rules: Rules, today: date) ->
     failed: list[str] = []
     doubtful: list[str] = []
     accepted: list[str] = []
-    by_case = candidate.by_case()
+    by_case = candidate.by_case
     for case in pairing.must_pass:
         rows = by_case[case]
         if all(row.passed is not False for row in rows):
@@ -136,7 +136,7 @@ def guarding(pairing: Pairing, base: Results, candidate: Results) -> Ruling:
     """Whether cases that were mended once still hold: failing most runs is a failure, unless the baseline is seen to fail it too."""
     if not pairing.guarding:
         return Ruling("guarding", State.SKIPPED, "no case is guarding")
-    before, after = base.by_case(), candidate.by_case()
+    before, after = base.by_case, candidate.by_case
     broken: list[str] = []
     shaky: list[str] = []
     for case in pairing.guarding:

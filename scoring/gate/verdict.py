@@ -28,8 +28,9 @@ class Ruling:
     figures: dict[str, Figure] = field(default_factory=dict)
 
 
-Change = Literal["broke", "worse", "better", "mended", "new", "changed", "missing", "fixed", "still_failing"]
-"""broke/mended: from passing in most runs to failing in most, and back; fixed: a known failure that passed every run, often enough."""
+Change = Literal["broke", "worse", "better", "mended", "new", "changed", "missing", "fixed", "still_failing", "masked"]
+"""broke/mended: from passing in most runs to failing in most, and back; fixed: a known failure that passed every run, often enough;
+masked: marked known_failing, and yet the baseline passes it and the candidate does not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ TOLD = {
     "worse": "fails more often",
     "missing": "was not run",
     "still_failing": "known to fail, still does",
+    "masked": "is marked known_failing, but the baseline passes it and this does not",
     "fixed": "known to fail, passes now: it becomes guarding",
     "mended": "passes now",
     "better": "passes more often",
@@ -65,8 +66,10 @@ def _sentences(rules: Rules, allowed: Mapping[str, float], today: date) -> Itera
         f"regression: fails when the pass rate is more than {margin} below the baseline's AND chance alone would do that in fewer than "
         f"{percent(allowed['baseline'])} of comparisons; without such evidence it is unclear: a warning, or exit 4 with --strict."
     )
-    yield f"anchor: the same against the pinned anchor, at {percent(allowed['anchor'])}, so that small drops cannot add up."
-    yield f"slices: the same in each slice, all of them together at {percent(allowed['slices'])} (Holm)."
+    if "anchor" in allowed:
+        yield f"anchor: the same against the pinned anchor, at {percent(allowed['anchor'])}, so that small drops cannot add up."
+    if "slices" in allowed:
+        yield f"slices: the same in each slice, all of them together at {percent(allowed['slices'])} (Holm)."
     if budget.cost_ratio is not None or budget.cost_usd_per_run is not None:
         yield f"cost: {_budget(budget.cost_ratio, budget.cost_usd_per_run, '${:.6f} a run')}."
     if budget.latency_ratio is not None or budget.latency_p95_ms is not None:
