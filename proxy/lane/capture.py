@@ -88,12 +88,12 @@ class Capture:
         self.accepted_count += 1
         return True
 
-    def more(self, exchange_id: bytes, payload: bytes) -> bool:
-        """Write PART or ANSWERED; False where it was shed."""
+    def more(self, exchange_id: bytes, payload: bytes, data: bytes = b"") -> bool:
+        """Write PART (`data`: what passed) or ANSWERED; False where it was shed."""
         if exchange_id in self._unspooled:
-            self._shed(len(payload))
+            self._shed(len(payload) + len(data))
             return False
-        return self._write(payload)
+        return self._write(payload, data)
 
     def finished(self, exchange: LiveExchange, payload: bytes, ending: Ending, kind: str, ended_ns: int) -> None:
         """Write FINISHED; where there is no room at all, a short form is owed and written as soon as there is."""
@@ -116,11 +116,11 @@ class Capture:
         """Write RECORD: an opinion given at the proxy port."""
         return self._write(payload)
 
-    def _write(self, payload: bytes) -> bool:
+    def _write(self, payload: bytes, data: bytes = b"") -> bool:
         """Write a frame, without its bodies where there is no room for them. False: nothing of it was written."""
         if self.room is Room.ALL:
             try:
-                self._spool.append(payload)
+                self._spool.append(payload, data)
             except SpoolFull as error:
                 self._lacks(Room.HEADS, error)
             else:
@@ -132,7 +132,7 @@ class Capture:
             except SpoolFull as error:
                 self._lacks(Room.NONE, error)
                 short = b""
-        self._shed(len(payload) - len(short))
+        self._shed(len(payload) + len(data) - len(short))
         return bool(short)
 
     def _shed(self, size: int) -> None:

@@ -453,7 +453,7 @@ class LiveExchange:
             self._spool_answered()
         after = monotonic_ns() - self._started_ns
         data = tee.take()
-        if not self.lane.capture.more(self.exchange_id, frames.part(self.exchange_id, direction, after, data)):
+        if not self.lane.capture.more(self.exchange_id, frames.part(self.exchange_id, direction, after), data):
             tee.cut(data)
 
     def _spool_answered(self) -> None:

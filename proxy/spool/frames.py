@@ -161,8 +161,8 @@ def accepted(exchange_id: bytes, at_ns: int, flags: int, text: bytes, body: byte
     return b"".join((_ACCEPTED.pack(ACCEPTED, exchange_id, at_ns, flags, len(text), len(body)), text, body))
 
 
-def part(exchange_id: bytes, direction: int, after_ns: int, data: bytes) -> bytes:
-    """Payload of PART."""
+def part(exchange_id: bytes, direction: int, after_ns: int, data: bytes = b"") -> bytes:
+    """Payload of PART; without `data`, its beginning, for a writer that takes the rest apart."""
     return _PART.pack(PART, exchange_id, direction, after_ns) + data
 
 

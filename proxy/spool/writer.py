@@ -103,9 +103,13 @@ class Spool:
         with contextlib.suppress(SpoolFull):
             self._segment = self._begin(self._allocate("next", segment_bytes))
 
-    def append(self, payload: bytes, *, last_room: bool = False) -> None:
-        """Write one frame; `last_room`: the reserve may be used for it. Raises SpoolFull where there is no room."""
-        size = len(payload)
+    def append(self, payload: bytes, data: bytes = b"", *, last_room: bool = False) -> None:
+        """Write one frame; `last_room`: the reserve may be used for it. Raises SpoolFull where there is no room.
+
+        `data` is the rest of the payload where it is large: it is copied once, into the mapping.
+        """
+        first = len(payload)
+        size = first + len(data)
         needed = span(size)
         segment = self._segment
         if segment is None or segment.offset + needed + PREFIX.size > segment.size:
@@ -114,8 +118,12 @@ class Spool:
         seq = self.seq
         start = offset + PREFIX.size
         mapped = segment.map
-        mapped[start : start + size] = payload
-        PREFIX.pack_into(mapped, offset, 0, checksum(payload, seq), seq)
+        mapped[start : start + first] = payload
+        crc = checksum(payload, seq)
+        if data:
+            mapped[start + first : start + size] = data
+            crc = checksum(data, crc)  # CRC-32 goes on from what came before
+        PREFIX.pack_into(mapped, offset, 0, crc, seq)
         _SIZE.pack_into(mapped, offset, size)  # last: from here on a reader sees the frame
         segment.offset = offset + needed
         self.seq = seq + 1
