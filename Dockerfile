@@ -9,7 +9,7 @@ RUN scripts/install
 FROM python:3.11-slim-bookworm
 RUN useradd --system --uid 10001 --home-dir /data goldwash && install -d -o goldwash /data
 COPY --from=build /goldwash /goldwash
-ENV PATH=/goldwash/.venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 GOLDWASH_DATA_DIR=/data GOLDWASH_PROXY__HOST=0.0.0.0
+ENV PATH=/goldwash/.venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 GOLDWASH_DATA_DIR=/data GOLDWASH_PROXY__HOST=0.0.0.0 GOLDWASH_PROXY__OPEN_TO_NETWORK=true
 USER goldwash
 WORKDIR /data
 VOLUME /data

@@ -6,7 +6,9 @@ is made from these fields, so the sentence beside each is the documentation.
 
 from __future__ import annotations
 
+import ipaddress
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -24,22 +26,29 @@ VERTEX_WIDE = {
 }
 """Google's locations that are wider than a region have host names of another shape."""
 
-SECRET_HEADERS = frozenset(
-    {
-        "authorization",
-        "proxy-authorization",
-        "cookie",
-        "set-cookie",
-        "api-key",
-        "x-api-key",
-        "x-goog-api-key",
-        "x-amz-security-token",
-        "ocp-apim-subscription-key",
-        "helicone-auth",
-        "x-portkey-api-key",
-    }
+SECRET_NAME = re.compile(
+    r"auth|secret|passw|cookie|credential|signature|virtual-key|api-?key|-key$|-token$|forward-headers|-config$|websocket-protocol|^location$"
 )
-"""Headers that carry credentials: an operator cannot ask for them to be logged."""
+"""What stands in the name of a header that carries a secret: no such header is logged, whoever asks for it."""
+COUNTED_NAME = re.compile(
+    r"tokens?-(?:count|limit|remaining|reset|minute|month|day|hour|query-cost|usage)|(?:limit|remaining|reset)-tokens"
+)
+"""A name with 'token' in it is no secret's where tokens are counted."""
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a header of this name, in lower case, carries a secret."""
+    return bool(SECRET_NAME.search(name)) and not COUNTED_NAME.search(name)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to bind, or a name in a Host header, is this machine alone."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def _base_url(value: str) -> str:
@@ -72,10 +81,37 @@ def _host_port(value: str) -> str:
 def _loggable(names: tuple[str, ...]) -> tuple[str, ...]:
     lowered = tuple(name.strip().lower() for name in names)
     for name in lowered:
-        if name in SECRET_HEADERS:
+        if is_secret_name(name):
             raise ValueError(f"the header {name} carries a secret and is never logged: leave it out")
         if not re.fullmatch(r"[a-z0-9!#$%&'*+.^_`|~-]+", name):
             raise ValueError(f"{name!r} is no header name")
+    return lowered
+
+
+def _expressions(patterns: Mapping[str, str]) -> Mapping[str, str]:
+    if not patterns:
+        return patterns
+    import re2  # a compiled library that only who has patterns pays for
+
+    options = re2.Options()
+    options.log_errors = False
+    for name, expression in patterns.items():
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", name):
+            raise ValueError(f"{name!r} is no name for a pattern: use lower-case letters, digits and _")
+        try:
+            compiled = re2.compile(expression, options)
+        except re2.error as error:
+            raise ValueError(f"the pattern {name} is no RE2 expression: {error}") from error
+        if compiled.search(""):
+            raise ValueError(f"the pattern {name} matches the empty text, so it would match everywhere: make a part of it compulsory")
+    return patterns
+
+
+def _origins(values: tuple[str, ...]) -> tuple[str, ...]:
+    lowered = tuple(value.strip().lower().rstrip("/") for value in values)
+    for value in lowered:
+        if value not in ("*", "null") and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#\s]+", value):
+            raise ValueError(f'{value!r} is no origin: write it as a browser sends it, such as "https://chat.example.com"')
     return lowered
 
 
@@ -102,7 +138,21 @@ class Section(BaseModel):
 class Proxy(Section):
     """`[proxy]`: the port that clients talk to, and how their connections are treated."""
 
-    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on for clients.")
+    host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        description="Address to listen on for clients; anything but loopback needs proxy keys (`goldwash keys add`) or open_to_network.",
+    )
+    open_to_network: bool = Field(
+        default=False,
+        description="Serve whoever reaches the port without a proxy key: they use the local and re-signing upstreams, fill the log and "
+        "the disk, and write into your figures. For a container or a network that keeps strangers out by itself.",
+    )
+    allowed_origins: Annotated[tuple[str, ...], AfterValidator(_origins)] = Field(
+        default=(),
+        description="Web sites whose pages may use the proxy without a proxy key, such as `https://chat.example.com`; pages of this "
+        "machine always may, those of other sites are refused, and `*` lets every site in.",
+    )
     port: Port = Field(default=8080, description="Port to listen on for clients; 0 takes a free one.")
     workers: int = Field(default=1, ge=0, le=256, description="Worker processes that share the port; 0 = one a core.")
     tls_cert: Path | None = Field(default=None, description="PEM certificate chain to serve HTTPS with; needs tls_key.")
@@ -234,6 +284,23 @@ class Admin(Section):
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on; anything but loopback asks for the token.")
     port: Port = Field(default=8081, description="Port to listen on; 0 takes a free one.")
     token_file: Path | None = Field(default=None, description="File that holds the token; left out = `admin.token` in data_dir, made 0600.")
+    always_token: bool = Field(default=False, description="Ask for the token on loopback too: for machines that several people use.")
+
+
+class Redaction(Section):
+    """`[redaction]`: what is taken out of the stored copy before it reaches the log; traffic is never touched."""
+
+    secrets: bool = Field(default=True, description="Keys, tokens, passwords in URLs and private keys, by the providers' formats.")
+    email: bool = Field(default=False, description="E-mail addresses.")
+    phone: bool = Field(default=False, description="Phone numbers: international, North American, and with a trunk prefix.")
+    card: bool = Field(default=False, description="Payment card numbers whose check digit is right.")
+    iban: bool = Field(default=False, description="Bank accounts (IBAN) whose check digits are right.")
+    national_ids: bool = Field(
+        default=False, description="National ids by their check digits where they have some: US SSN, UK NINO, German tax id, French NIR."
+    )
+    patterns: Annotated[Mapping[str, str], AfterValidator(_expressions)] = Field(
+        default_factory=dict, description='Own patterns, a name and an RE2 expression each: `patterns = { ticket = "TCK-[0-9]{6}" }`.'
+    )
 
 
 class Prices(Section):

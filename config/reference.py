@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -73,7 +73,8 @@ def _table(section: type[Section], fields: dict[str, FieldInfo]) -> Iterator[str
     yield "| key | type | default | what it does |\n|---|---|---|---|\n"
     for name, field in fields.items():
         kind = _kind(field.annotation, section.__name__ + "." + name)
-        yield f"| `{name}` | {kind} | {_default(field.get_default())} | {(field.description or '').replace('|', chr(92) + '|')} |\n"
+        default, sentence = _default(field.get_default(call_default_factory=True)), (field.description or "").replace("|", "\\|")
+        yield f"| `{name}` | {kind} | {default} | {sentence} |\n"
 
 
 def _kind(annotation: Any, where: str) -> str:
@@ -87,6 +88,8 @@ def _kind(annotation: Any, where: str) -> str:
         return " or ".join(f"`{choice}`" for choice in get_args(annotation))
     if origin is tuple:
         return "list of text"
+    if origin is Mapping:
+        return "table of text"
     words = {int: "whole number", float: "number", str: "text", bool: "true or false", Path: "path"}
     if annotation not in words:
         raise TypeError(f"{where}: {annotation!r} has no word yet: add it to config/reference.py")
@@ -100,6 +103,8 @@ def _default(value: Any) -> str:
         return f"`{str(value).lower()}`"
     if isinstance(value, str | Path):
         return f'`"{value}"`'
+    if isinstance(value, dict):
+        return "none"
     if isinstance(value, tuple):
         return "none" if not value else ", ".join(f"`{part}`" for part in value)
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"

@@ -16,13 +16,16 @@ from typing import Any, NamedTuple
 from pydantic import Field, ValidationError, model_validator
 
 from config.egress import resolve_egress
-from config.options import Admin, Log, Prices, Proxy, Section, Spool, Sql, Upstream, section_of
+from config.options import Admin, Log, Prices, Proxy, Redaction, Section, Spool, Sql, Upstream, section_of
 from config.upstreams import BUILTIN
 
 PREFIX = "GOLDWASH_"
 RESERVED = frozenset({"GOLDWASH_CONFIG", "GOLDWASH_LOG_LEVEL"})
 """Environment names that begin like an option and are none."""
 UPSTREAM_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+LISTS = (("proxy", "log_headers"), ("proxy", "allowed_origins"))
+OWN_PATTERNS = ("redaction", "patterns")
+"""The one table whose keys an operator chooses."""
 SECRET_WORD = re.compile(r"secret|token|password|key", re.IGNORECASE)
 
 
@@ -42,6 +45,7 @@ class Settings(Section):
     log: Log = Log()
     sql: Sql = Sql()
     admin: Admin = Admin()
+    redaction: Redaction = Redaction()
     prices: Prices = Prices()
 
     @model_validator(mode="after")
@@ -149,7 +153,7 @@ def _from_environment(environ: Mapping[str, str], file_upstreams: Iterable[str])
 
 def _from_text(key: tuple[str, ...], value: str) -> Any:
     """Lists are written with commas in the environment; all else is read from its text by its type."""
-    return [part.strip() for part in value.split(",") if part.strip()] if key == ("proxy", "log_headers") else value
+    return [part.strip() for part in value.split(",") if part.strip()] if key in LISTS else value
 
 
 def _from_overrides(overrides: Mapping[str, Any]) -> Iterable[Given]:
@@ -187,6 +191,8 @@ def known_keys() -> dict[str, tuple[str, ...]]:
 def _check_known(item: Given) -> None:
     """Raises ConfigError with the nearest known key, and where it belongs."""
     known = known_keys()
+    if item.key[:-1] == OWN_PATTERNS:
+        return
     section, name = ("", item.key[0]) if len(item.key) == 1 else (item.key[0], item.key[-1])
     if len(item.key) == 1 and (section_of(_annotation(name)) or name == "upstreams"):
         raise ConfigError(f"{item.label} = {_shown(item)} is no value but a section: write [{name}] above its keys")

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import fcntl
 import os
-import secrets
 import signal
 import socket
 import sys
@@ -21,7 +20,9 @@ from typing import Any, Final
 
 import structlog
 
+from config.options import is_loopback
 from config.settings import ConfigError, Settings
+from proxy import keys
 from proxy.tls import server_tls
 
 BACKLOG: Final = 8192
@@ -31,6 +32,10 @@ LAST_BACKOFF: Final = 10.0
 WELL_SECONDS: Final = 30.0
 READY_SECONDS: Final = 30.0
 LOAD_SECONDS: Final = 120.0  # what the log service may take at the end to load what is spooled
+
+
+# Reads of 256 KB would each be mapped, faulted in and unmapped again by glibc's defaults; kept, they are the same warm pages.
+MALLOC: Final = {"MALLOC_MMAP_THRESHOLD_": str(4 << 20), "MALLOC_TRIM_THRESHOLD_": str(32 << 20)}
 
 
 class CannotStart(Exception):
@@ -57,16 +62,22 @@ def prepare_data_dir(data_dir: Path) -> int:
     try:
         os.ftruncate(lock, 0)
         os.pwrite(lock, str(os.getpid()).encode(), 0)
-        secret = data_dir / "key.secret"
-        if not secret.exists() or secret.stat().st_size < 32:
-            made = secret.with_suffix(".new")
-            made.touch(mode=0o600)
-            made.write_bytes(secrets.token_bytes(32))
-            made.rename(secret)
+        keys.key_secret(data_dir)
     except OSError as error:
         os.close(lock)
         raise CannotStart(f"{data_dir}: cannot be written: {error.strerror}; free disk space or choose another data_dir") from error
     return lock
+
+
+def check_door(settings: Settings) -> None:
+    """Whether strangers would be served: beyond loopback there must be keys, or a word of the operator. Raises CannotStart."""
+    host = settings.proxy.host
+    try:
+        known = keys.load(settings.data_dir)
+    except keys.KeysUnreadable as error:
+        raise CannotStart(str(error)) from error
+    if not is_loopback(host) and not settings.proxy.open_to_network and not known:
+        raise CannotStart(f'[proxy] host = "{host}" lets everybody on the network in, and there is no proxy key: {keys.NO_KEYS}')
 
 
 def listen(host: str, port: int, count: int, key: str) -> list[socket.socket]:
@@ -151,7 +162,12 @@ class Child:
             fds.append(write_end)
             command += ["--ready", str(write_end)]
         self.process = await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.PIPE, pass_fds=fds, start_new_session=True, cwd=Path(__file__).parent.parent
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            pass_fds=fds,
+            start_new_session=True,
+            cwd=Path(__file__).parent.parent,
+            env=MALLOC | os.environ,
         )
         assert self.process.stdin is not None
         with contextlib.suppress(ConnectionError):
@@ -206,6 +222,7 @@ class Supervisor:
         except OSError as error:  # ssl.SSLError is one: found here, once, and not by each worker again and again
             raise CannotStart(f"[proxy] tls_cert {cert} and tls_key {key} cannot be used together: {error.strerror or error}") from error
         self._lock = prepare_data_dir(settings.data_dir)
+        check_door(settings)
         count = settings.proxy.workers or os.cpu_count() or 1
         self.sockets = listen(settings.proxy.host, settings.proxy.port, count, "proxy")
         self.port: int = self.sockets[0].getsockname()[1]

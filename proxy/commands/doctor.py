@@ -146,10 +146,22 @@ def _bind_error(host: str, port: int) -> str | None:
 
 def doors(settings: Settings) -> Iterable[Finding]:
     """What is open beyond this machine."""
-    from proxy.service.state import is_loopback
+    from config.options import is_loopback
+    from proxy import keys
 
     if not is_loopback(settings.proxy.host):
-        yield Finding("note", f"clients on other machines reach the proxy at {settings.proxy.host}:{settings.proxy.port}")
+        where = f"clients on other machines reach the proxy at {settings.proxy.host}:{settings.proxy.port}"
+        try:
+            count = len(keys.load(settings.data_dir))
+        except keys.KeysUnreadable as error:
+            yield Finding("wrong", str(error))
+        else:
+            if count and not settings.proxy.open_to_network:
+                yield Finding("ok", f"{where} with one of {count} proxy keys")
+            elif settings.proxy.open_to_network:
+                yield Finding("note", f"{where} without a key", "leave open_to_network out, and make keys with `goldwash keys add NAME`")
+            else:
+                yield Finding("wrong", f"{where}, and there is no proxy key", keys.NO_KEYS)
     if not is_loopback(settings.admin.host):
         yield Finding("note", f"the admin port at {settings.admin.host}:{settings.admin.port} is open to others, with its token")
     if settings.proxy.tls_cert is not None:

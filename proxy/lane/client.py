@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 # Pipelined requests wait in memory up to here; then the client is not read any more until its turn comes.
 MAX_PIPELINED: Final = 65_536
 REASONS: Final = {
-    400: "Bad Request", 403: "Forbidden", 404: "Not Found", 408: "Request Timeout", 413: "Content Too Large",
-    431: "Request Header Fields Too Large", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable",
-    504: "Gateway Timeout", 505: "HTTP Version Not Supported",
+    400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403: "Forbidden", 404: "Not Found", 408: "Request Timeout",
+    413: "Content Too Large", 431: "Request Header Fields Too Large", 501: "Not Implemented", 502: "Bad Gateway",
+    503: "Service Unavailable", 504: "Gateway Timeout", 505: "HTTP Version Not Supported",
 }  # fmt: skip
 
 _HEAD, _BODY, _CHUNKED, _ANSWER, _TUNNEL, _DISCARD, _CLOSED = range(7)
@@ -174,6 +174,8 @@ class ClientConnection(asyncio.Protocol):
     def _begin(self, plan: RequestPlan, digits: bytes, rest: bytes) -> None:
         """Accept one request, then forward what has come of it. Raises Refused."""
         lane, route, flags = self.lane, plan.route, plan.flags
+        if plan.proxy_key in lane.keys.spent:
+            raise Refused(402, "budget_exceeded", lane.keys.spent[plan.proxy_key])
         length = int(digits) if digits else 0
         self.is_http10 = plan.http10
         self.closes_after = plan.closes or lane.draining
@@ -319,6 +321,8 @@ class ClientConnection(asyncio.Protocol):
             len(body),
             kind.encode(),
         )
+        if status == 401:
+            out += b"WWW-Authenticate: Goldwash-Key\r\n"
         if exchange is not None and self.lane.id_header:
             out += b"goldwash-id: %s\r\n" % exchange.id_text
         self.write(out + b"\r\n" + (b"" if exchange is not None and exchange.is_head else body))

@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from config.options import is_secret_name
 
 # What to do with a request header: bits of one number, so that a header costs one look-up.
 FORWARD: Final = 1
@@ -22,6 +25,8 @@ HOP_BY_HOP: Final = frozenset(
 """RFC 9110, 7.6.1; what the Connection header names is hop-by-hop too."""
 
 OWN_PREFIX: Final = b"goldwash-"
+KEY_HEADER: Final = b"goldwash-key"
+"""Where a client shows its proxy key; it goes neither on nor into the log."""
 
 CREDENTIALS: Final = (
     b"authorization", b"api-key", b"x-api-key", b"x-goog-api-key", b"ocp-apim-subscription-key", b"sec-websocket-protocol",
@@ -32,7 +37,7 @@ CREDENTIALS: Final = (
 _NOTED_REQUEST: Final = frozenset(
     (b"content-length", b"transfer-encoding", b"connection", b"upgrade", b"host", b"expect", b"goldwash-omit",
      b"helicone-omit-request", b"helicone-omit-response", b"authorization", b"api-key", b"x-api-key", b"x-goog-api-key",
-     b"ocp-apim-subscription-key", b"sec-websocket-protocol")
+     b"ocp-apim-subscription-key", b"sec-websocket-protocol", KEY_HEADER, b"origin", b"sec-fetch-site")
 )  # fmt: skip
 
 _KEPT_REQUEST: Final = frozenset(
@@ -47,14 +52,6 @@ _KEPT_REQUEST: Final = frozenset(
 _KEPT_REQUEST_PREFIXES: Final = (
     b"goldwash-", b"x-stainless-", b"helicone-", b"x-portkey-", b"x-litellm-", b"x-amzn-bedrock-", b"x-vertex-ai-", b"x-fern-",
 )  # fmt: skip
-_SECRET_NAME: Final = re.compile(
-    rb"auth|secret|passw|cookie|credential|signature|virtual-key|api-?key|-key$|-token$|forward-headers|-config$"
-)
-# 'token' in a name is a secret unless tokens are counted in it.
-_COUNTED: Final = re.compile(
-    rb"tokens?-(?:count|limit|remaining|reset|minute|month|day|hour|query-cost|usage)|(?:limit|remaining|reset)-tokens"
-)
-
 _KEPT_RESPONSE: Final = frozenset(
     (b"content-type", b"content-encoding", b"date", b"server", b"via", b"age", b"etag", b"retry-after",
      b"retry-after-ms", b"request-id", b"x-request-id", b"x-should-retry", b"cf-ray", b"cf-cache-status", b"x-cache", b"openai-model",
@@ -79,7 +76,7 @@ _KEPT_RESPONSE_PREFIXES: Final = (
 def _harmless(name: bytes, exact: frozenset[bytes], prefixes: tuple[bytes, ...]) -> bool:
     if name in exact:
         return True
-    return name.startswith(prefixes) and (not _SECRET_NAME.search(name) or bool(_COUNTED.search(name)))
+    return name.startswith(prefixes) and not is_secret_name(name.decode("latin-1"))
 
 
 class HeaderPolicy:
@@ -124,21 +121,42 @@ class HeaderPolicy:
         return lower, bits
 
 
-_SECRET_PARAMETER: Final = re.compile(
-    rb"(?i)(^|[&;])([^=&;]*(?:key|token|secret|sig|signature|auth|credential|password|passwd|code|session|jwt)[^=&;]*)=[^&;]*"
-)
-_KEY_PARAMETER: Final = re.compile(rb"(?i)(?:^|[&;])(?:key|api[-_]?key)=([^&;]*)")
+_SECRET_PARAMETER: Final = re.compile(rb"(?i)key|token|secret|sig|auth|credential|passw|passphrase|code|session|jwt|assertion")
+"""What stands in the name of a query parameter whose value may be a secret."""
+_SEPARATED: Final = re.compile(rb"([&;])")
+_KEY_NAMES: Final = frozenset((b"key", b"api_key", b"api-key", b"apikey"))
+_NESTED: Final = re.compile(rb"[?&;]")
 
 
 def masked_query(query: bytes) -> bytes:
-    """The query with the value of every parameter that may carry a secret replaced."""
-    return _SECRET_PARAMETER.sub(rb"\1\2=***", query)
+    """The query with the value of every parameter that may carry a secret replaced; names count as they read when decoded.
+
+    So does a value that is a URL or a query of its own, escaped (`?next=https%3A%2F%2Fhost%2F%3Fkey%3D…`).
+    """
+    parts = _SEPARATED.split(query)
+    for at in range(0, len(parts), 2):
+        name, equals, value = parts[at].partition(b"=")
+        if equals and value and (is_secret_parameter(name) or (b"%" in value and _holds_secret(unquote_to_bytes(value)))):
+            parts[at] = name + b"=***"
+    return b"".join(parts)
+
+
+def is_secret_parameter(name: bytes) -> bool:
+    """Whether a parameter of this name, escaped or not, may carry a secret."""
+    return bool(_SECRET_PARAMETER.search(unquote_to_bytes(name) if b"%" in name else name))
+
+
+def _holds_secret(text: bytes) -> bool:
+    return b"=" in text and any(is_secret_parameter(part.partition(b"=")[0]) for part in _NESTED.split(text) if b"=" in part)
 
 
 def key_in_query(query: bytes) -> bytes:
     """The provider key in a query (Gemini's `key=`), or b""."""
-    found = _KEY_PARAMETER.search(query)
-    return found[1] if found else b""
+    for part in _SEPARATED.split(query)[::2]:
+        name, _, value = part.partition(b"=")
+        if (unquote_to_bytes(name) if b"%" in name else name).lower() in _KEY_NAMES:
+            return value
+    return b""
 
 
 def connection_tokens(value: bytes) -> set[bytes]:

@@ -18,6 +18,7 @@ from proxy.lane.capture import Capture
 from proxy.lane.client import ClientConnection
 from proxy.lane.exchange import LiveExchange
 from proxy.lane.headers import HeaderPolicy
+from proxy.lane.keyring import KeyRing
 from proxy.lane.pool import Pool
 from proxy.lane.request import Refused, RequestReader
 from proxy.lane.routing import Route, Router
@@ -30,6 +31,8 @@ CLIENT_BODY_TIMEOUT: Final = 300
 MAX_KEYS: Final = 4096
 
 
+# How a browser shows its key where it can set no header (OpenAI's realtime API).
+_SUBPROTOCOL_KEY: Final = b"openai-insecure-api-key."
 # When a worker stops, a kept-alive connection may have its next request on the way: it gets this long to arrive.
 GRACE_SECONDS: Final = 1.0
 
@@ -43,7 +46,8 @@ class Lane:
         self.loop = loop
         self.router = Router(settings.upstreams)
         self.headers = HeaderPolicy(settings.proxy.log_headers)
-        self.requests = RequestReader(self.router, self.headers, self.key_hash)
+        self.keys = KeyRing(settings, key_secret)
+        self.requests = RequestReader(self.router, self.headers, self.key_hash, self.keys.admit)
         self.body_cap = int(settings.spool.body_cap_mb * 1_048_576)
         self.max_head = settings.proxy.max_head_bytes
         self.id_header = settings.proxy.goldwash_id_header
@@ -112,6 +116,8 @@ class Lane:
                 key = credential.partition(b"Credential=")[2].partition(b"/")[0]
             elif credential[:7].lower() == b"bearer ":
                 key = credential[7:]
+            elif _SUBPROTOCOL_KEY in credential:
+                key = credential.partition(_SUBPROTOCOL_KEY)[2].partition(b",")[0]
             known = hashlib.blake2b(key.strip(), digest_size=12, key=self._key_secret).hexdigest().encode()
             self._keys[credential] = known
         return known
@@ -176,6 +182,8 @@ class Lane:
         self.tick += 1
         try:
             self.capture.tick()
+            if self.keys.look():
+                self.requests.forget()
             for client in list(self.clients):
                 client.check_time(self.tick)
             for exchange in list(self.orphans):

@@ -12,7 +12,7 @@ from typing import Final
 
 import httptools
 
-from proxy.lane.headers import FORWARD, KEEP, NOTE, HeaderPolicy, connection_tokens, key_in_query, masked_query
+from proxy.lane.headers import FORWARD, KEEP, KEY_HEADER, NOTE, HeaderPolicy, connection_tokens, key_in_query, masked_query
 from proxy.lane.routing import Route, Router
 from proxy.spool import frames
 
@@ -21,6 +21,13 @@ OWN_PATH: Final = b"/goldwash/"
 MAX_PLANS: Final = 512
 MAX_PLANNED_HEAD: Final = 4096
 _LENGTHS: Final = (b"\r\nContent-Length: ", b"\r\ncontent-length: ")
+
+
+_SINGLE: Final = frozenset((b"host", b"content-length", b"transfer-encoding"))
+"""What must not come twice: two readers could believe different ones."""
+_PROXY_KEY: Final = b"goldwash-proxy-key:"
+"""The line of an ACCEPTED frame that names the proxy key; no client can send it, since the header policy keeps no name that ends so."""
+HEALTH_PATH: Final = b"/goldwash/health"
 
 
 class Refused(Exception):
@@ -49,6 +56,7 @@ class RequestPlan:
     after: bytes  # the rest of that head
     lines: tuple[bytes, ...]  # name, ": ", value, CRLF of each header that goes on: for who signs them again
     credential: bytes
+    proxy_key: str = ""  # the name of the key that was shown
 
 
 class _Head:
@@ -78,18 +86,28 @@ class _Head:
             if lower in self.noted:
                 if lower == b"connection":
                     value = self.noted[lower] + b"," + value
-                else:
+                elif lower in _SINGLE:
                     self.repeated = lower
             self.noted[lower] = value
 
 
 class RequestReader:
-    """Heads to plans."""
+    """Heads to plans.
 
-    def __init__(self, router: Router, policy: HeaderPolicy, key_hash: Callable[[bytes], bytes]) -> None:
+    key_hash: of a provider key. admit: the name of the proxy key that was shown for an upstream (None: for /goldwash/…), or Refused.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        policy: HeaderPolicy,
+        key_hash: Callable[[bytes], bytes],
+        admit: Callable[[bytes, str | None, bytes, bytes], str] = lambda *_: "",
+    ) -> None:
         self._router = router
         self._policy = policy
         self._key_hash = key_hash
+        self._admit = admit
         self._plans: dict[bytes, RequestPlan] = {}
         self._seen: set[int] = set()
 
@@ -106,6 +124,10 @@ class RequestReader:
         if length == digits and not plan.own and len(head) <= MAX_PLANNED_HEAD:
             self._remember(key, plan)
         return plan, length
+
+    def forget(self) -> None:
+        """Drop all plans: who may do what has changed."""
+        self._plans.clear()
 
     def _remember(self, key: bytes, plan: RequestPlan) -> None:
         mark = hash(key)
@@ -128,7 +150,7 @@ class RequestReader:
         except httptools.HttpParserError as error:
             raise Refused(400, "bad_request", f"the request is malformed: {error}") from None
         noted, version, method = found.noted, parser.get_http_version(), parser.get_method()
-        if found.repeated in (b"host", b"content-length", b"transfer-encoding"):
+        if found.repeated:
             raise Refused(400, "bad_request", f"the request has two {found.repeated.decode()} headers")
         if version not in ("1.0", "1.1"):
             raise Refused(505, "bad_request", f"HTTP/{version} is not spoken here: use HTTP/1.1")
@@ -139,10 +161,14 @@ class RequestReader:
             raise Refused(400, "bad_target", "CONNECT is for HTTP proxies: use Goldwash as base URL instead")
         length, chunked = _framing(noted, http10)
         tokens: set[bytes] = connection_tokens(noted[b"connection"]) if b"connection" in noted else set()
+        shown, origin, site = noted.get(KEY_HEADER, b""), noted.get(b"origin", b""), noted.get(b"sec-fetch-site", b"")
         if found.target.startswith(OWN_PATH):
+            if found.target.partition(b"?")[0] != HEALTH_PATH:
+                self._admit(shown, None, origin, site)
             nowhere = self._router.nowhere
             return RequestPlan(True, http10, True, method, found.target, nowhere, 0, chunked, b"", b"", b"", (), b""), length
         target = self._router.route(found.target)
+        proxy_key = self._admit(shown or target.proxy_key, target.route.name, origin, site)
         lines, flags = found.lines, _flags(noted, tokens, method)
         named = tokens.difference((b"close", b"keep-alive", b"upgrade", b"te"))
         if named:
@@ -153,11 +179,12 @@ class RequestReader:
             (
                 target.route.facts,
                 method,
-                path,
+                masked_query(path) if b"=" in path else path,
                 masked_query(query) if query else b"",
                 self._key_hash(credential) if credential else b"",
                 target.metadata,
                 *found.kept,
+                *((_PROXY_KEY + proxy_key.encode(),) if proxy_key else ()),
             )
         )
         before = [method, b" ", target.rest, b" HTTP/1.1\r\n", target.route.host_line]
@@ -188,6 +215,7 @@ class RequestReader:
             after=b"".join(after),
             lines=tuple(lines),
             credential=credential,
+            proxy_key=proxy_key,
         ), length
 
 

@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from config.options import Upstream
+from proxy.lane.headers import is_secret_parameter
 
 # A segment of dots would let a path climb out of an upstream's base path; no provider's API needs one.
 _DOTS: Final = re.compile(rb"/(?:\.|%2e){1,2}(?:[/?#]|%2f|$)", re.IGNORECASE)
@@ -87,7 +88,22 @@ class Target:
 
     route: Route
     rest: bytes  # what the upstream gets: base path, path and query as they came
-    metadata: bytes  # what stood behind '~' in the base URL, as it came; b"" if nothing
+    metadata: bytes  # what stood behind '~' in the base URL, without secrets; b"" if nothing
+    proxy_key: bytes = b""  # that stood there too
+
+
+def without_key(metadata: bytes) -> tuple[bytes, bytes]:
+    """Metadata of a base URL as it may be kept, and the proxy key that stood in it, b"" if none."""
+    kept, key = [], b""
+    for part in re.split(b"[;&]", metadata):
+        name, equals, value = part.partition(b"=")
+        if unquote_to_bytes(name).strip().lower() == b"key":
+            key = unquote_to_bytes(value).strip()
+        elif equals and is_secret_parameter(name):
+            kept.append(name + b"=***")
+        else:
+            kept.append(part)
+    return b";".join(kept), key
 
 
 class Router:
@@ -131,8 +147,13 @@ class Router:
                 end = len(rest)
             metadata = metadata + b";" + rest[2:end] if metadata else rest[2:end]
             rest = rest[end:] or b"/"
+        key = b""
+        if metadata:
+            metadata, key = without_key(metadata)
         if rest[:1] == b"?":
             rest = b"/" + rest
+        if b"#" in target:
+            raise NotRouted(400, "bad_target", "the request target holds a '#': a fragment is never sent (RFC 9112, 3.2)")
         if (b"/." in rest or b"%2" in rest) and _DOTS.search(rest.partition(b"?")[0]):
             raise NotRouted(400, "bad_target", "the path holds a '.' or '..' segment, which no upstream needs: send the path resolved")
         route = self._routes.get(name)
@@ -140,7 +161,7 @@ class Router:
             route = self._find(name, rest)
         if route.base_path:
             rest = route.base_path + rest
-        return Target(route, rest, metadata)
+        return Target(route, rest, metadata, key)
 
     def _find(self, name: bytes, rest: bytes) -> Route:
         shown = name.decode("utf-8", "replace")[:80]

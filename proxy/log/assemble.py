@@ -25,6 +25,8 @@ from proxy.spool.frames import (
 )
 
 SWITCHED = 101  # any other answer to an upgrade is a plain HTTP answer
+PROXY_KEY = "goldwash-proxy-key"
+"""A line among the headers that the lane wrote itself; a client's own of that name is never kept."""
 _NO_FACTS = ("",) * FACTS
 
 
@@ -59,6 +61,7 @@ def assemble(exchange_id: bytes, frames: Sequence[Frame], host: str, worker: str
     flags = (accepted.flags if accepted else 0) | (finished.flags if finished else 0)
     facts = accepted.facts if accepted else _NO_FACTS
     upstream, dialect_hint, upstream_url, method, path, query, api_key_hash, url_metadata = facts
+    headers = accepted.headers if accepted else ()
     request_body, response_body = b"".join(request), b"".join(response)
     captured = Captured(
         upstream=upstream,
@@ -67,7 +70,7 @@ def assemble(exchange_id: bytes, frames: Sequence[Frame], host: str, worker: str
         method=method,
         path=path,
         query=query,
-        request_headers=accepted.headers if accepted else (),
+        request_headers=tuple([header for header in headers if header[0] != PROXY_KEY]),
         request_body=request_body,
         request_truncated=bool(flags & REQUEST_TRUNCATED) or accepted is None,
         status=(finished.status if finished and finished.status else status) or None,
@@ -103,6 +106,7 @@ def assemble(exchange_id: bytes, frames: Sequence[Frame], host: str, worker: str
         request_omitted=bool(flags & OMIT_REQUEST),
         response_omitted=bool(flags & OMIT_RESPONSE),
         websocket=websocket,
+        proxy_key=next((value for name, value in headers if name == PROXY_KEY), None),
         usage_asked=bool(flags & USAGE_ASKED),
         pieces=tuple((frame.direction, frame.after_ns, frame.data) for frame in frames if isinstance(frame, Part)) if websocket else (),
     )

@@ -69,6 +69,7 @@ EXCHANGES: Final = _columns(
     (TEXT, "unread"),
     (FLAG, "request_truncated response_truncated"),
     (JSON, "request_headers response_headers"),
+    (TEXT, "proxy_key"),
 )
 USAGE: Final = (
     "input_tokens output_tokens cache_read_tokens cache_write_tokens cache_write_5m_tokens cache_write_1h_tokens reasoning_tokens "

@@ -124,7 +124,26 @@ def _turn_costs(db: Connection) -> None:
         db.execute(f"ALTER TABLE turns ADD COLUMN {column}")
 
 
-MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (_exchanges, _opinions, _bookkeeping, _expired, _turn_costs)
+def _score_items(db: Connection) -> None:
+    """The ledger of scoring: what became of each sampled exchange or trace, and how it came to be drawn."""
+    db.execute("""
+        CREATE TABLE score_items (
+            record_id UUID, created_at TIMESTAMPTZ, exchange_id UUID, run_id VARCHAR, day DATE, item VARCHAR, unit VARCHAR,
+            exchanges UINTEGER, feature VARCHAR, task VARCHAR, model VARCHAR, prompt_version VARCHAR, trace_id VARCHAR,
+            risk VARCHAR, stratum VARCHAR, inclusion_probability DOUBLE, is_random BOOLEAN,
+            state VARCHAR, why VARCHAR, passed BOOLEAN, decided_by VARCHAR, confidence DOUBLE, rubric VARCHAR, fingerprint VARCHAR,
+            second_fingerprint VARCHAR, calls UINTEGER, cost_usd DECIMAL(24, 12), properties JSON)""")
+
+
+def _proxy_keys(db: Connection) -> None:
+    """Which proxy key let an exchange in, by its name."""
+    db.execute("ALTER TABLE exchanges ADD COLUMN proxy_key VARCHAR")
+
+
+MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (
+    *(_exchanges, _opinions, _bookkeeping, _expired, _turn_costs, _proxy_keys),
+    _score_items,
+)
 
 
 def version(db: Connection) -> int:

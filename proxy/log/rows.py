@@ -12,7 +12,7 @@ import orjson
 
 from proxy.exchange import Captured, Ending, Reading, Usage
 from proxy.log.columns import money
-from proxy.log.metadata import Metadata, metadata
+from proxy.log.metadata import metadata
 from proxy.streams.encoding import Decoder
 
 BASE64: Final = "base64"  # the body's bytes are no text
@@ -84,6 +84,7 @@ class Exchange:
     request_omitted: bool = False  # kept out of the spool at the client's wish
     response_omitted: bool = False
     websocket: bool = False
+    proxy_key: str | None = None  # name of the key that let it in
     usage_asked: bool = False  # by the proxy; the client did not, and has not seen it
     pieces: tuple[tuple[int, int, bytes], ...] = ()  # of a WebSocket session: direction, ns since accepted, raw frames; in order
 
@@ -118,7 +119,7 @@ def rows(
     answer: Body = (messages or None, MESSAGES) if exchange.websocket else plain(captured.response_body, captured.response_headers)
     how = ending(exchange, reading)
     error_type, error_message = error(exchange, reading, how)
-    found = (
+    fixed = Texts(
         reading.output_text,
         reading.reasoning_text,
         reading.refusal,
@@ -134,44 +135,90 @@ def rows(
         said.task,
         said.prompt_version,
         said.environment,
-        said.purpose,
+        said.purpose or "app",
         said.retry_of,
-        *said.properties,
-        *said.properties.values(),
-        *[turn.output_text for turn in reading.turns],
+        said.trace_id,
+        said.user_agent,
+        captured.path or None,
+        captured.query or None,
+        error_type,
+        reading.request_model,
+        reading.response_model,
+        reading.response_id,
+        reading.system_fingerprint,
+        reading.unread,
+        reading.metrics,
+        reading.usage.raw if reading.usage else None,
+        None if price.cost_usd is not None else price.unknown,
     )
+    found = (*fixed, *said.properties, *said.properties.values(), *[turn.output_text for turn in reading.turns])
     clean = scrub.texts(found)
+    texts = fixed if clean is found else Texts(*clean[: len(fixed)])
     # What a reader joined from many events may hold a secret that no pattern finds in the events themselves.
     withhold = bool(reading.is_stream) and clean is not found and clean[:_JOINED] != found[:_JOINED]
     turned = clean[len(clean) - len(reading.turns) :]
+    names, values = clean[len(fixed) :][: len(said.properties)], clean[len(fixed) + len(said.properties) :][: len(said.properties)]
+    properties = list(dict(zip(names, values, strict=True)).items())  # once more a dict: two names may differ in a secret alone
     return Rows(
-        _exchange_row(exchange, reading, price, said, clean, how, error_type),
-        _body_row(exchange, (clean[5], request_coding), (None, WITHHELD) if withhold else (clean[6], answer[1])),
+        _exchange_row(exchange, reading, price, texts, properties, said.span_id, how),
+        _body_row(exchange, (texts.request_body, request_coding), (None, WITHHELD) if withhold else (texts.response_body, answer[1])),
         _turn_rows(exchange.exchange_id, reading, turned, turn_prices) if reading.turns else [],
         how,
     )
 
 
+class Texts(NamedTuple):
+    """All text of one exchange that a client or a provider chose, and so may hold what is to be taken out."""
+
+    output_text: str | None
+    reasoning_text: str | None
+    refusal: str | None
+    error_message: str | None
+    tool_calls: str | None
+    request_body: str | None
+    response_body: str | None
+    request_headers: str | None
+    response_headers: str | None
+    feature: str | None
+    user_id: str | None
+    session_id: str | None
+    task: str | None
+    prompt_version: str | None
+    environment: str | None
+    purpose: str | None
+    retry_of: str | None
+    trace_id: str | None
+    user_agent: str | None
+    path: str | None
+    query: str | None
+    error_type: str | None
+    request_model: str | None
+    response_model: str | None
+    response_id: str | None
+    system_fingerprint: str | None
+    unread: str | None
+    metrics: str | None
+    usage_raw: str | None
+    cost_note: str | None
+
+
 _JOINED: Final = 5  # the first so many texts of an exchange are those that a reader put together
-_SAID: Final = 17  # where the properties begin: their names, then their values
 
 
 def _exchange_row(
     exchange: Exchange,
     reading: Reading,
     price: Price,
-    said: Metadata,
-    clean: tuple[str | None, ...],
+    texts: Texts,
+    properties: list[tuple[str | None, str | None]],
+    span_id: str | None,
     how: Ending,
-    error_type: str | None,
 ) -> tuple[Any, ...]:
     captured = exchange.captured
     usage = reading.usage or _NO_USAGE
     accepted_us = captured.accepted_at_ns // 1000
     ended_ns = exchange.ended_after_ns
     first_ns = exchange.first_chunk_after_ns
-    count = len(said.properties)
-    names, values = clean[_SAID : _SAID + count], clean[_SAID + count : _SAID + 2 * count]
     return (
         exchange.exchange_id,
         accepted_us,
@@ -180,13 +227,13 @@ def _exchange_row(
         reading.dialect,
         reading.operation,
         captured.method or None,
-        captured.path or None,
+        texts.path,
         captured.status,
         how.value,
         reading.is_stream,
-        reading.request_model,
-        reading.response_model,
-        reading.response_id,
+        texts.request_model,
+        texts.response_model,
+        texts.response_id,
         usage.input_tokens,
         usage.output_tokens,
         usage.cache_read_tokens,
@@ -200,11 +247,11 @@ def _exchange_row(
         price.version,
         reading.service_tier,
         list(reading.finish_reasons) or None,
-        clean[4],
-        clean[0],
-        clean[1],
-        error_type,
-        clean[3],
+        texts.tool_calls,
+        texts.output_text,
+        texts.reasoning_text,
+        texts.error_type,
+        texts.error_message,
         None if ended_ns is None else ended_ns / 1e6,
         None if first_ns is None else first_ns / 1e6,
         len(reading.turns) if exchange.websocket else None,
@@ -213,25 +260,30 @@ def _exchange_row(
         exchange.request_sha256,
         exchange.response_sha256,
         exchange.api_key_hash,
-        *clean[9:15],  # feature, user_id, session_id, task, prompt_version, environment
-        list(dict(zip(names, values, strict=True)).items()),  # once more a dict: two names may differ in a secret alone
-        said.trace_id,
-        said.span_id,
-        clean[15] or "app",
-        clean[16],
-        reading.system_fingerprint,
-        captured.query or None,
+        texts.feature,
+        texts.user_id,
+        texts.session_id,
+        texts.task,
+        texts.prompt_version,
+        texts.environment,
+        properties,
+        texts.trace_id,
+        span_id,
+        texts.purpose,
+        texts.retry_of,
+        texts.system_fingerprint,
+        texts.query,
         captured.upstream_url or None,
         exchange.host,
         exchange.worker,
-        said.user_agent,
+        texts.user_agent,
         reading.batch,
         reading.speed,
         reading.service_tier_requested,
         money(reading.reported_cost_usd),
         price.hash,
-        price.unknown if price.cost_usd is None else None,
-        usage.raw,
+        texts.cost_note,
+        texts.usage_raw,
         usage.cache_write_5m_tokens,
         usage.cache_write_1h_tokens,
         usage.cache_read_audio_tokens,
@@ -243,14 +295,15 @@ def _exchange_row(
         usage.pages,
         usage.images,
         usage.characters,
-        clean[2],
+        texts.refusal,
         reading.terminal,
-        reading.metrics,
-        reading.unread,
+        texts.metrics,
+        texts.unread,
         captured.request_truncated,
         captured.response_truncated,
-        clean[7],
-        clean[8],
+        texts.request_headers,
+        texts.response_headers,
+        exchange.proxy_key,
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from proxy.service.state import is_loopback
+from config.options import is_loopback
 
 OPEN: Final = frozenset({"/healthz", "/readyz"})
 """What probes ask without a token; it tells nothing but yes or no."""

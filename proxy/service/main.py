@@ -24,6 +24,7 @@ import structlog
 import uvloop
 from aiohttp import web
 
+from config.options import is_loopback
 from config.settings import ConfigError, Settings
 from proxy import logs
 from proxy.log import quack
@@ -131,7 +132,8 @@ async def serve(settings: Settings, opened: Log, leash: int) -> bool:
     loading = Loading(make_loader(opened, settings), lambda: readers.interrupt(relief), make_upkeep(opened, settings), behind, reopen)
     loading.start()
 
-    token = None if state.is_loopback(settings.admin.host) else state.make_token(state.token_file(settings))
+    local = is_loopback(settings.admin.host) and not settings.admin.always_token
+    token = None if local else state.make_token(state.token_file(settings))
     app = build_app(opened, loading, readers, run, settings, token)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0, keepalive_timeout=75.0)
     await runner.setup()

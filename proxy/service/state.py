@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import secrets
@@ -65,16 +64,6 @@ def alive(state: State) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address to bind, or a name in a Host header, is this machine alone."""
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def token_file(settings: Settings) -> Path:

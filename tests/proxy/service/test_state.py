@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from config.options import is_loopback
 from proxy.service import state
 
 
@@ -56,4 +57,4 @@ def test_a_token_is_made_once(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_knows_loopback(host: str, loopback: bool) -> None:
     """This machine alone, by name or number."""
-    assert state.is_loopback(host) is loopback
+    assert is_loopback(host) is loopback
