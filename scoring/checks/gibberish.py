@@ -1,7 +1,7 @@
-"""Whether the answer is no language: broken characters, words without vowels, one character for ever, runs without a space.
+"""Whether the answer is no language: broken characters, words without vowels, one character for ever.
 
-Short answers, code, JSON, tables of numbers and encoded data are left out. A judge that passes gibberish was fooled, so this finding
-overrides its verdict.
+Short answers, code, JSON and tables of numbers are left out; no recorded answer fails. A judge that passes gibberish was fooled, so
+this finding overrides its verdict.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Whether the answer is in the question's language, or in the one the task names.
 
 Told by script first (Cyrillic, Han, Arabic …), by py3langid on the first 200 characters of prose where the scripts agree. Not told for
-short texts, code and JSON, where either guess is unsure, and where the request itself speaks of a language or of translating.
+short texts, code and JSON, where either guess is unsure, and where the request itself speaks of a language or of translating. No
+recorded answer fails.
 """
 
 from __future__ import annotations
@@ -134,7 +135,7 @@ def _language_is_spoken_of(exchange: LoggedExchange) -> bool:
 @cache
 def _classifier() -> Any:
     """py3langid's model, which lies in its package, over the languages that answers come in."""
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # type: ignore[import-untyped]
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     identifier.set_languages(_KNOWN)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
-import rensa  # type: ignore[import-untyped]
+import rensa
 
 from scoring.checks.contract import Finding, excerpt
 from scoring.checks.options import option

@@ -19,9 +19,7 @@ from scoring.logged import LoggedExchange
 _NUMBER: Final = re.compile(r"\d[\d,.]*")
 _NOT_BEFORE: Final = frozenset("_.[^†-–/:#@=&?")  # parts of names, versions, dates, citations, addresses
 _GROUPED: Final = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
-MEASURED: Final = Measured(
-    hits=11, wrong=("x9b5480dca7ba", "xc55ab6f9e096", "x5729fe19dc5e", "x959297acd65e", "x25895c92dcf6", "x0376795f76e2")
-)
+MEASURED: Final = Measured(hits=10, wrong=("x9b5480dca7ba", "xc55ab6f9e096", "x959297acd65e", "x25895c92dcf6", "x0376795f76e2"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,11 @@ FALLBACK: Final = (
         r"(?:currently |directly )?(?:provide|access|retrieve|give you|tell you|look up|fetch|find|view|see|determine|check"
         r"|create|answer)\b",
     ),
-    Pattern("does not know", r"(?i)^[^\n]{0,40}?\bI(?:['’]m afraid I)? (?:do not|don['’]t) (?:know|have an answer)\b[^?]{0,120}$"),
+    Pattern(
+        "does not know",
+        r"(?i)^(?:(?:sorry|unfortunately|well|hmm|honestly)[,.!]* )*I(?:['’]m afraid I)? (?:do not|don['’]t) "
+        r"(?:know|have an answer)\b[^?]{0,120}$",
+    ),
     Pattern(
         "nothing found",
         r"(?i)^[^\n]{0,80}?\b(?:no|could(?:n['’]t| not) find(?: any)?|did(?:n['’]t| not) find(?: any)?) (?:relevant "

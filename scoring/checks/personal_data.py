@@ -21,8 +21,10 @@ _NOBODY: Final = re.compile(
     r"|^(?:support|info|help|contact|no-?reply|sales|admin|hello|team|press|privacy|legal|security|git)@|(?:555[-. ]?\d{4})$"
 )
 
+_PAIRS: Final = re.compile(r"\d\d(?:[-/.]\d\d){2,}")
+_JOINTS: Final = frozenset((b".", b"-", b"_", b"/", b"=", b":", b"#", b"%"))
 _OTHERS: Final = bytes(code for code in range(256) if not 48 <= code <= 57)
-MEASURED: Final = Measured(hits=1, wrong=("x599a7a47b078",))
+MEASURED: Final = Measured(hits=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,13 @@ def _kind(hit: Hit) -> str:
 
 def _is_part(hit: Hit, text: bytes) -> bool:
     """Whether the digits are part of something longer: a decimal, a date and time, an address, a name with numbers."""
-    around = text[hit.start - 1 : hit.start] + text[hit.start + len(hit.found.encode()) :][:1]
-    return _kind(hit) != "email" and any(byte in b".-_/=:#%" for byte in around.rstrip(b"."))
+    if _kind(hit) == "email":
+        return False
+    if _PAIRS.fullmatch(hit.found):
+        return True
+    end = hit.start + len(hit.found.encode())
+    before, after = text[hit.start - 1 : hit.start], text[end : end + 2]
+    return before in _JOINTS or (after[:1] in _JOINTS and after[:1] != b".") or (after[:1] == b"." and after[1:].isalnum())
 
 
 def _as_digits(hit: Hit, supplied: str) -> bool:

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import re2
 
-from scoring.checks.contract import Finding, excerpt
+from scoring.checks.contract import Finding, Measured, excerpt
 from scoring.checks.options import option
 from scoring.logged import LoggedExchange
+
+MEASURED: Final = Measured(hits=0)
+"""Whose patterns they are, is to measure them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,13 @@ def check(exchange: LoggedExchange, options: Options) -> Finding | None:
     for name, pattern in options.forbidden.items():
         match = _compiled(pattern).search(data)
         if match is not None:
-            return Finding(False, f"says what it must not: {name}", excerpt(match.group(0).decode("utf-8", "replace")), validated=False)
+            return Finding(
+                False, f"says what it must not: {name}", excerpt(match.group(0).decode("utf-8", "replace")), validated=MEASURED.validated
+            )
     for name, pattern in options.required.items():
         if _compiled(pattern).search(data) is None:
-            return Finding(False, f"does not say what it must: {name}", excerpt(exchange.text), validated=False)
-    return Finding(True, "keeps to the policy", validated=False)
+            return Finding(False, f"does not say what it must: {name}", excerpt(exchange.text), validated=MEASURED.validated)
+    return Finding(True, "keeps to the policy", validated=MEASURED.validated)
 
 
 @lru_cache(maxsize=1024)

@@ -179,7 +179,7 @@ def _retrieval(place: int, paragraphs: list[str], chance: random.Random) -> Logg
     supplied = "\n".join(f'<document id="{number}">{text}</document>' for number, text in enumerate(documents, 1))
     answer = "\n\n".join(
         f"{_words(paragraphs, chance, 1_000)} In total {chance.randrange(100, 9_999):,} of {chance.randrange(10, 99)} [{number}]. "
-        f'As it says: "{documents[number - 1][100:180]}"'
+        f'As it says: "{" ".join(documents[number - 1][100:180].replace(chr(34), "").split())}"'
         for number in (1, 2, 3, 4)
     )
     request = {
