@@ -13,6 +13,8 @@ from typing import Any, Final, NamedTuple
 
 import re2
 
+from proxy.keys import provider_key_hash
+
 
 class Pattern(NamedTuple):
     """What to take out: the kind named in the surrogate, the RE2 expression, and a further test on what it found.
@@ -23,6 +25,10 @@ class Pattern(NamedTuple):
     kind: str
     expression: str
     test: Callable[[str], bool] | None = None
+
+
+def _is_random(text: str) -> bool:
+    return any(character.isdigit() for character in text) and any(character.isalpha() for character in text)
 
 
 # Sources: the providers' documentation of their key formats; bodies hold them where a provider echoes a key in a 401, and
@@ -55,16 +61,24 @@ SECRETS: Final = tuple(
         r"\bnvapi-[0-9A-Za-z_-]{30,}",
         r"\bpa-[0-9A-Za-z_-]{40,}",  # Voyage
         r"\bdapi[0-9a-f]{32}",  # Databricks
+        r"\bek_[0-9A-Za-z]{24,}",  # OpenAI, for a realtime session
+        r"\bauth_tokens/[0-9a-f]{32,}",  # Google, for a live session
+        r"\bgwk_[0-9A-Za-z_-]{40,}",  # a proxy key of ours
         r"\bvck_[0-9A-Za-z]{20,}",  # Vercel
         r"\bnpm_[0-9A-Za-z]{36}",
         r"\bSG\.[0-9A-Za-z_-]{16,}\.[0-9A-Za-z_-]{16,}",  # SendGrid
         r"\beyJ[0-9A-Za-z_-]{8,}\.eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}",  # JWT
         r"(?i)\bbearer\s+([0-9A-Za-z._~+/-]{16,}=*)",
         r"(?i)\bbasic\s+([0-9A-Za-z+/]{16,}={0,2})",
+        r"(?i)\b(?:client_secret|access_token|refresh_token|id_token|password|passwd|secret_key|private_key)\\*\"\s*:\s*\\*\"([^\"\\]{8,})\\*\"",
         r"(?i)[?&](?:api[_-]?key|key|access_token|token|sig|signature|x-amz-signature|x-amz-security-token)=([^&\s\"'\\]{8,})",
-        r"[a-z][a-z0-9+.-]{1,20}://[^/\s:@\"'\\]{1,64}:([^/\s@\"'\\]{3,128})@",  # a password in a URL
+        # A password in a URL; not its scheme: a counted repeat that any letter can begin made hex text a thousand times slower to read.
+        r"://[^/\s:@\"'\\]{1,64}:([^/\s@\"'\\]{3,128})@",
         r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?:[\s\S]*?-----END [A-Z0-9 ]*KEY(?: BLOCK)?-----|(?:[0-9A-Za-z+/=]|\\[nr]|\s)+)",
     )
+) + (
+    # By its name alone, where its form says nothing (Azure's are 32 or 84 characters of anything); code that names a variable is no key.
+    Pattern("secret", r"(?i)\bapi[-_]?key[\\\"']*\s*[:=]\s*[\\\"']*([0-9A-Za-z_~+/=-]{16,})", _is_random),
 )
 
 
@@ -88,6 +102,25 @@ def _phone(text: str) -> bool:
     return 8 <= sum(character.isdigit() for character in text) <= 15
 
 
+def _steuer_id(text: str) -> bool:
+    """§ 139b AO: eleven digits, one of the first ten comes twice or three times, ISO 7064 MOD 11,10 over all."""
+    digits = [int(character) for character in text if character.isdigit()]
+    if len(digits) != 11 or not digits[0] or len(set(digits[:10])) not in (8, 9):
+        return False
+    product = 10
+    for digit in digits[:10]:
+        total = (digit + product) % 10 or 10
+        product = total * 2 % 11
+    return (11 - product) % 10 == digits[10]
+
+
+def _nir(text: str) -> bool:
+    """Décret 82-103: thirteen characters and a key of 97 less the rest; Corsica's 2A and 2B count as 19 and 18."""
+    plain = "".join(character for character in text.upper() if character.isalnum())
+    number = plain[:13].replace("2A", "19").replace("2B", "18")
+    return len(plain) == 15 and number.isdigit() and plain[13:].isdigit() and 97 - int(number) % 97 == int(plain[13:])
+
+
 def _ssn(text: str) -> bool:
     """Area 000, 666 and 9xx, group 00 and serial 0000 are never given out."""
     area, group, serial = text.split("-")
@@ -107,6 +140,8 @@ POLICIES: Final[dict[str, tuple[Pattern, ...]]] = {
     "national_id": (
         Pattern("national_id", r"\b[0-9]{3}-[0-9]{2}-[0-9]{4}\b", _ssn),  # United States
         Pattern("national_id", r"\b[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]\b"),  # United Kingdom
+        Pattern("national_id", r"\b[0-9]{2} ?[0-9]{3} ?[0-9]{3} ?[0-9]{3}\b", _steuer_id),  # Germany
+        Pattern("national_id", r"\b[12] ?[0-9]{2} ?[0-9]{2} ?(?:[0-9]{2}|2[ABab]) ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}\b", _nir),  # France
     ),
 }
 """Policies by name; an IBAN is looked for before a card, whose digits it may hold."""
@@ -174,6 +209,10 @@ class Redactor:
             return texts
         return tuple([self.text(text) if text else text for text in texts])
 
+    def knowing(self, key_hash: str) -> Redactor | Knowing:
+        """One that also takes out the provider key of this hash; where the redactor's own key is what provider keys are hashed under."""
+        return self if self._key is None else Knowing(self, self._key, key_hash)
+
     def _surrogate(self, pattern: Pattern) -> Callable[[Any], str]:
         def replace(match: Any) -> str:
             whole: str = match.group(0)
@@ -191,3 +230,49 @@ class Redactor:
     def _keyed(self, kind: str, value: str) -> str:
         assert self._key is not None
         return f"[{kind}:{hmac.digest(self._key, f'{kind}:{value}'.encode(), 'sha256').hex()[:12]}]"
+
+
+_WORD: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._~+/=-]{7,511}")
+MOST_WORDS: Final = 4000
+"""Of one exchange that are hashed, a microsecond each."""
+
+
+class Knowing:
+    """A redactor that knows one provider key by its hash: a word that has this hash is that key, whatever keys of its provider look like.
+
+    Made for answers that refuse a request and repeat its key. What the provider itself has masked (`sk-…1234`) is no key any more.
+    """
+
+    def __init__(self, redactor: Redactor, secret: bytes, key_hash: str) -> None:
+        self._redactor, self._secret, self._key_hash = redactor, secret, key_hash
+
+    def text(self, text: str) -> str:
+        """The text without that key, and without what the policies name; the very same object where nothing was found."""
+        (clean,) = self.texts((text,))
+        return text if clean is None else clean
+
+    def texts(self, texts: tuple[str | None, ...]) -> tuple[str | None, ...]:
+        """Each text so; the very same tuple where nothing was found in any."""
+        key = self._key_in(texts)
+        if key is not None:
+            texts = tuple([text.replace(key, "[secret]") if text else text for text in texts])
+        return self._redactor.texts(texts)
+
+    def knowing(self, key_hash: str) -> Knowing:
+        """One that knows another key."""
+        return Knowing(self._redactor, self._secret, key_hash)
+
+    def _key_in(self, texts: tuple[str | None, ...]) -> str | None:
+        seen: set[str] = set()
+        for text in sorted(filter(None, texts), key=len):  # an error is short, a prompt is long
+            for match in _WORD.finditer(text):
+                word = match[0]
+                if word in seen:
+                    continue
+                if len(seen) >= MOST_WORDS:
+                    return None
+                seen.add(word)
+                for candidate in {word, word.rstrip(".=/"), word.rpartition("=")[2]}:
+                    if len(candidate) >= 8 and provider_key_hash(candidate.encode(), self._secret) == self._key_hash:
+                        return candidate
+        return None

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
+import string
+import time
 
 import pytest
 from hypothesis import given
@@ -57,7 +60,10 @@ def test_a_secret_in_its_setting_is_taken_out(before, after):
     assert Redactor().text(before) == after
 
 
-@pytest.mark.parametrize("text", ["", "sk-learn", "risk-assessment-of-the-task-at-hand", "the bearer of news", "a@b.org", "4111 1111 1111 1111", "https://x/?a=1"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "sk-learn", "risk-assessment-of-the-task-at-hand", "the bearer of news", "a@b.org", "4111 1111 1111 1111", "https://x/?a=1"],
+)
 def test_plain_text_is_the_same_object(text):
     """Where nothing is found, nothing is copied."""
     assert Redactor().text(text) is text
@@ -130,3 +136,14 @@ def test_json_stays_json(secret, text):
     clean = Redactor().text(document)
     assert secret not in clean
     assert json.loads(clean)["b"] == ["[secret]"]
+
+
+@pytest.mark.parametrize("alphabet", ["0123456789abcdef", string.ascii_lowercase + "0123456789+.-", string.ascii_letters + "0123456789+/"])
+def test_no_text_makes_it_slow(alphabet):
+    """Noise of any alphabet (hex, base64, what a scheme may hold) is read at tens of MB a second: a body must not hold up the loading."""
+    noise = "".join(random.Random(1).choices(alphabet, k=1_000_000))
+    redactor = Redactor()
+    redactor.text(noise[:1000])
+    began = time.process_time()
+    assert redactor.text(noise) is noise
+    assert time.process_time() - began < 0.5
