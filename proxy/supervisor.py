@@ -28,8 +28,9 @@ from proxy.tls import server_tls
 BACKLOG: Final = 8192
 FIRST_BACKOFF: Final = 0.2
 LAST_BACKOFF: Final = 10.0
+LAST_WORKER_BACKOFF: Final = 2.0  # clients wait in the backlog meanwhile
 # A child that has lived this long was well: its next death starts with the first back-off again.
-WELL_SECONDS: Final = 30.0
+WELL_SECONDS: Final = 5.0
 READY_SECONDS: Final = 30.0
 LOAD_SECONDS: Final = 120.0  # what the log service may take at the end to load what is spooled
 
@@ -150,7 +151,7 @@ class Child:
                 backoff = FIRST_BACKOFF
             self._supervisor.tell("child_died", child=self.name, code=self.last_code, restart_in=backoff)
             await asyncio.sleep(backoff)
-            backoff = min(backoff * 2, LAST_BACKOFF)
+            backoff = min(backoff * 2, LAST_WORKER_BACKOFF if self._readies else LAST_BACKOFF)
 
     async def _spawn(self) -> None:
         leash = self._supervisor.leash
@@ -258,7 +259,7 @@ class Supervisor:
         changed = [key for key, value in kept.items() if getattr(settings.proxy, key) != value]
         if changed or settings.data_dir != self.settings.data_dir:
             self.tell("needs_restart", keys=[*changed, *(["data_dir"] if settings.data_dir != self.settings.data_dir else [])])
-        log_changed = any(getattr(settings, s) != getattr(self.settings, s) for s in ("log", "sql", "prices", "spool"))
+        log_changed = any(getattr(settings, s) != getattr(self.settings, s) for s in ("log", "sql", "prices", "spool", "redaction"))
         self.settings = settings.model_copy(
             update={
                 "data_dir": self.settings.data_dir,

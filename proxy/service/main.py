@@ -32,6 +32,7 @@ from proxy.log.attach import Log, LogError, LogLocked
 from proxy.service import state
 from proxy.service.app import build_app
 from proxy.service.assembly import make_loader, make_upkeep
+from proxy.service.budgets import Budgets
 from proxy.service.loading import Loading
 from proxy.service.readers import QueryError, Readers
 from proxy.service.run import OwnRun
@@ -129,8 +130,14 @@ async def serve(settings: Settings, opened: Log, leash: int) -> bool:
 
     readers = Readers(opened.cursor, data_dir, memory_bytes=2 * memory + (1 << 30), behind=behind.is_set, all_deaf=begin_anew)
     relief = QueryError("the loader needed the memory that the query held", "run it again, or raise [sql] memory", 503)
-    loading = Loading(make_loader(opened, settings), lambda: readers.interrupt(relief), make_upkeep(opened, settings), behind, reopen)
-    loading.start()
+    loading = Loading(
+        make_loader(opened, settings),
+        lambda: readers.interrupt(relief),
+        make_upkeep(opened, settings),
+        behind,
+        reopen,
+        Budgets(opened, data_dir).seen,
+    )
 
     local = is_loopback(settings.admin.host) and not settings.admin.always_token
     token = None if local else state.make_token(state.token_file(settings))
@@ -138,6 +145,7 @@ async def serve(settings: Settings, opened: Log, leash: int) -> bool:
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0, keepalive_timeout=75.0)
     await runner.setup()
     served: quack.Quack | None = None
+    loading.start()  # a thread that only the block below ends
     try:
         site = web.TCPSite(runner, settings.admin.host, settings.admin.port, backlog=128)
         try:
