@@ -67,7 +67,9 @@ class Goldwash:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failed: object, *_: object) -> None:
+        if failed:
+            sys.stdout.write(f"what goldwash said last:\n{self.output()[-4000:]}")  # pytest shows it below the failure
         self.stop()
 
     def launch(self) -> subprocess.Popen[bytes]:
