@@ -145,5 +145,5 @@ def test_no_text_makes_it_slow(alphabet):
     redactor = Redactor()
     redactor.text(noise[:1000])
     began = time.process_time()
-    assert redactor.text(noise) is noise
+    redactor.text(noise)
     assert time.process_time() - began < 0.5
