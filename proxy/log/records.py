@@ -23,6 +23,7 @@ TABLES: Final = (
     "contexts",
     "golden_cases",
     "judge_runs",
+    "score_items",
     "alerts",
     "reprices",
     "readings_history",

@@ -44,6 +44,9 @@ VIEWS: Final = {
             sum(output_tokens) AS output_tokens, sum(cost_usd) AS cost_usd, count(*) FILTER (cost_usd IS NULL) AS without_cost,
             count(*) FILTER (ending <> 'complete' OR status >= 400) AS errors
         FROM exchanges WHERE session_id IS NOT NULL GROUP BY session_id""",
+    "score_ledger": """
+        SELECT * FROM score_items
+        QUALIFY row_number() OVER (PARTITION BY day, item ORDER BY created_at DESC, record_id DESC) = 1""",
     "spool_newest": """
         SELECT * FROM spool_position
         QUALIFY row_number() OVER (PARTITION BY run ORDER BY seq DESC, done DESC, updated_at DESC) = 1""",
