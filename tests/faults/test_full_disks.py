@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.account import account
-from tests.faults.traffic import Crowd, Stage
+from tests.faults.traffic import Crowd, Stage, more
 from tests.helpers.client import fetch
 from tests.helpers.goldwash import Goldwash
 from tests.helpers.waiting import eventually
@@ -52,20 +52,18 @@ def test_spool_disk_full(install, stage_of_faults: Stage, small_disk, report) ->
     (service,) = goldwash.pids("service")
     crowd = Crowd(stage_of_faults, goldwash.port, 4, {"chat": 4, "big": 2, "stream": 1})
     with crowd:
-        assert eventually(lambda: len(crowd.requests) > 50)
+        more(crowd, 50)
         os.kill(service, 19)  # SIGSTOP: a loader that deletes segments would make room again
         try:
             taken = fill(goldwash.data_dir / "spool")
             assert eventually(lambda: "spool_full" in goldwash.output(), within=20)
-            before = len(crowd.requests)
-            assert eventually(lambda: len(crowd.requests) > before + 200, within=30)
+            more(crowd, 200)
         finally:
             os.kill(service, 18)
         assert eventually(lambda: goldwash_figure(goldwash, "goldwash_spool_full_workers") in (0.0, 1.0))
         taken.unlink()
         assert eventually(lambda: "spool_has_room_again" in goldwash.output(), within=20)
-        before = len(crowd.requests)
-        assert eventually(lambda: len(crowd.requests) > before + 20, within=20)
+        more(crowd, 20)
     assert crowd.errors() == []
     found = account(goldwash, crowd.requests)
     exchanges, size = shed(goldwash)
@@ -148,11 +146,10 @@ def test_log_disk_full(install, stage_of_faults: Stage, small_disk, report, tmp_
     goldwash.start()
     crowd = Crowd(stage_of_faults, goldwash.port, 4, {"chat": 4, "big": 2, "stream": 1})
     with crowd:
-        assert eventually(lambda: len(crowd.requests) > 50)
+        more(crowd, 50)
         taken = fill(disk)
         assert eventually(lambda: "did not take a round" in goldwash.output() or "cannot be opened" in goldwash.output(), within=30)
-        before = len(crowd.requests)
-        assert eventually(lambda: len(crowd.requests) > before + 100, within=20)
+        more(crowd, 100)
     taken.unlink()
     enlarge(disk)
     assert eventually(goldwash.ready, within=60), goldwash.output()[-3000:]

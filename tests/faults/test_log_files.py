@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from tests.faults.account import account
-from tests.faults.traffic import Crowd, Request, Stage
+from tests.faults.traffic import Crowd, Request, Stage, more
 from tests.helpers.client import fetch
 from tests.helpers.goldwash import Goldwash
 from tests.helpers.waiting import eventually
@@ -64,7 +64,7 @@ def _passes(goldwash: Goldwash) -> bool:
 def send(stage: Stage, goldwash: Goldwash) -> list[Request]:
     """Traffic while the log is out of order: none of it may notice."""
     with Crowd(stage, goldwash.port, 4, {"chat": 3, "stream": 1}) as crowd:
-        assert eventually(lambda: len(crowd.requests) > SOME, within=20)
+        more(crowd, SOME)
     assert crowd.errors() == []
     return crowd.requests
 

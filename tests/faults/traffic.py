@@ -17,6 +17,8 @@ from typing import Any, Final, Self, TypeVar
 
 import uvloop
 
+from tests.helpers.waiting import eventually
+
 T = TypeVar("T")
 TARGET: Final = "/openai/v1/chat/completions"
 BROKEN_BY_DESIGN: Final = frozenset({"cut", "gone"})
@@ -249,6 +251,14 @@ class Crowd:
                 if self.pause:
                     await asyncio.sleep(self._random.uniform(0, 2 * self.pause))
             writer.close()
+
+
+def more(crowd: Crowd, count: int, within: float = 30.0) -> None:
+    """Wait until so many requests more have ended."""
+    wanted = len(crowd.requests) + count
+    assert eventually(lambda: len(crowd.requests) >= wanted, within), (
+        f"{len(crowd.requests)} of {wanted} requests ended within {within:g} s"
+    )
 
 
 async def converse(request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
