@@ -54,6 +54,7 @@ COST_USD = (
 )
 COST_TICKS = Place(("cost_in_usd_ticks",), "xAI, and Grok on Azure: 10,000,000,000 ticks are one US dollar")
 _TICKS_A_DOLLAR = Decimal(10_000_000_000)
+_COST_KEYS = frozenset(place.path[0] for place in (*COST_USD, COST_TICKS))
 
 # Hosts whose streams of chat completions always end in [DONE]: without it they were cut. Elsewhere a finish reason for each choice will do
 # (Writer, Cerebras behind Hugging Face and Perplexity with `stream_mode: concise` send no [DONE]).
@@ -127,13 +128,14 @@ def usage_of(raw: dict[str, Any], thoughts_apart: bool = False) -> Usage | None:
 
 def reported_cost(usage: dict[str, Any], headers: tuple[tuple[str, str], ...] = ()) -> Decimal | None:
     """What the host says the exchange cost, in US dollars; None where it says nothing."""
-    for path, _ in COST_USD:
-        amount = money(_at(usage, path))
-        if amount is not None:
-            return amount
-    ticks = count(_at(usage, COST_TICKS.path))
-    if ticks is not None:
-        return ticks / _TICKS_A_DOLLAR
+    if not _COST_KEYS.isdisjoint(usage):
+        for path, _ in COST_USD:
+            amount = money(_at(usage, path))
+            if amount is not None:
+                return amount
+        ticks = count(_at(usage, COST_TICKS.path))
+        if ticks is not None:
+            return ticks / _TICKS_A_DOLLAR
     for name, value in headers:
         if name == "x-litellm-response-cost":
             return money(value)

@@ -31,6 +31,8 @@ def word(value: Any) -> str | None:
 
 def count(value: Any) -> int | None:
     """A non-negative whole number (JSON number, or digits as text: protobuf writes int64 so), else None."""
+    if value is None or type(value) is int:
+        return value if value is not None and 0 <= value <= MAX_COUNT else None
     if isinstance(value, bool):
         return None
     digits = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20
