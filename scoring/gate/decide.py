@@ -77,6 +77,10 @@ def deliberate(
     terms = _Terms(rules, today, anchor, sequential=bool(totals) or _reran(candidate))
     asked: set[str] = set()
     hearing = _hear(base, candidate, terms)
+    if hearing.pairing.is_empty:
+        raise BadInput(
+            f"{base.name} and {candidate.name} have no case in common that is held to anything: compare results of one golden set"
+        )
     for look, total in enumerate(totals, 1):
         asked |= _doubtful(hearing)
         if not _may_change(hearing, asked):

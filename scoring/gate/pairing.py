@@ -60,6 +60,11 @@ class Pairing:
     must_pass: tuple[str, ...]  # critical or safety, known_failing ones too
     guarding: tuple[str, ...]  # were broken once and mended
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to decide on: no case on both sides, and none that was lost or not measured."""
+        return not (self.active or self.known_failing or self.missing or self.unmeasured)
+
     def slices(self) -> dict[str, tuple[Pair, ...]]:
         """Slice -> its active pairs, by name."""
         found: dict[str, list[Pair]] = {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 
@@ -110,26 +110,30 @@ def _after(before: Chances, setting: Setting) -> Chances:
 def _rows(
     setting: Setting, chances: Chances, numbers: Sequence[int], random: Random, which: Sequence[int] | None = None
 ) -> tuple[Result, ...]:
-    rows = []
+    rows: list[Result] = []
     together = setting.conversation
     for run in numbers:
         luck = np.repeat(random.random(-(-setting.cases // together)), together)[: setting.cases]
         passed = luck < chances
-        costs = random.lognormal(-4, 0.5, setting.cases) if setting.has_figures else None
-        times = random.lognormal(7, 0.6, setting.cases) if setting.has_figures else None
-        rows += [
-            Result(
-                case=f"case-{i}",
-                run=run,
-                passed=bool(passed[i]),
-                slice=f"slice-{i % setting.slices}" if setting.slices else None,
-                cluster=f"conversation-{i // together}" if together > 1 else None,
-                cost_usd=None if costs is None else float(costs[i]),
-                latency_ms=None if times is None else float(times[i]),
-            )
-            for i in (range(setting.cases) if which is None else which)
-        ]
+        chosen = range(setting.cases) if which is None else which
+        made = [_result(i, run, bool(passed[i]), setting.slices, together) for i in chosen]
+        if setting.has_figures:
+            costs, times = random.lognormal(-4, 0.5, setting.cases), random.lognormal(7, 0.6, setting.cases)
+            made = [replace(row, cost_usd=float(costs[i]), latency_ms=float(times[i])) for i, row in zip(chosen, made, strict=True)]
+        rows += made
     return tuple(rows)
+
+
+@cache
+def _result(i: int, run: int, passed: bool, slices: int, together: int) -> Result:
+    """The same values over and over: making them anew would be most of the work."""
+    return Result(
+        case=f"case-{i}",
+        run=run,
+        passed=passed,
+        slice=f"slice-{i % slices}" if slices else None,
+        cluster=f"conversation-{i // together}" if together > 1 else None,
+    )
 
 
 def _rerun(setting: Setting, before: Chances, after: Chances, random: Random, wish: Rerun) -> Reruns:

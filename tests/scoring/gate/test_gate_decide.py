@@ -125,6 +125,13 @@ def test_long_lists_are_cut_in_the_text():
     assert "… and 80 more" in as_text(found)
 
 
+def test_nothing_in_common_is_bad_input():
+    """A verdict on no case at all would be a pass that nobody earned."""
+    aside = results("11", status="candidate")
+    with pytest.raises(BadInput, match="no case in common"):
+        verdict(aside, aside)
+
+
 def test_a_ruling_that_does_not_exist():
     """Is a KeyError."""
     with pytest.raises(KeyError):
