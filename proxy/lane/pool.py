@@ -8,7 +8,7 @@ import collections
 import contextlib
 import socket
 import ssl
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from proxy.lane.routing import Origin
@@ -17,9 +17,6 @@ from proxy.lane.upstream import UpstreamConnection
 if TYPE_CHECKING:
     from proxy.lane.exchange import LiveExchange
     from proxy.lane.lane import Lane
-
-# An idle connection that rested longer is looked at before it is used: the upstream may have closed it a moment ago.
-RESTED_TICKS: Final = 1
 
 
 class Unreachable(Exception):
@@ -52,7 +49,7 @@ class Pool:
         idle = self._idle
         while idle:
             connection = idle.pop()
-            if self.lane.tick - connection.rested_since <= RESTED_TICKS or connection.still_open():
+            if connection.still_open():
                 self.reused += 1
                 return connection
             connection.close()

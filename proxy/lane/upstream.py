@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import socket
+import select
 from typing import TYPE_CHECKING, Final
 
 import httptools
@@ -57,7 +57,7 @@ class ResponseHead:
 class UpstreamConnection(asyncio.Protocol):
     """See the module. States: idle, the head of an answer, one of its body's framings, or a WebSocket tunnel."""
 
-    __slots__ = ("_decoder", "_held", "_left", "_reusable", "_state", "exchange", "pool", "rested_since", "transport")
+    __slots__ = ("_decoder", "_held", "_left", "_look", "_reusable", "_state", "exchange", "pool", "rested_since", "transport")
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
@@ -68,6 +68,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._held = b""
         self._left = 0
         self._decoder: ChunkedDecoder | None = None
+        self._look: select.poll | None = None
         self._reusable = True
 
     # the connection's own life
@@ -81,25 +82,15 @@ class UpstreamConnection(asyncio.Protocol):
         return self.exchange is None
 
     def still_open(self) -> bool:
-        """Whether the upstream has not closed it behind our back; one look at the socket, nothing is consumed."""
+        """Whether the upstream has not closed it behind our back: one look at the socket, a microsecond, nothing is consumed."""
         if self.transport.is_closing():
             return False
-        if self.pool.origin.tls:
-            return True  # peeking would see a TLS record; the loop has told us of every close it has read
-        sock = self.transport.get_extra_info("socket")
-        try:
-            sock_fd = socket.socket(fileno=socket.dup(sock.fileno()))
-        except OSError:
-            return False
-        try:
-            sock_fd.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        finally:
-            sock_fd.close()
-        return False  # end of stream, or bytes nobody asked for
+        if self._look is None:
+            # Over TLS bytes may rest unread that are no answer (session tickets); without it nobody has asked for any.
+            watched = select.POLLRDHUP if self.pool.origin.tls else select.POLLRDHUP | select.POLLIN
+            self._look = select.poll()
+            self._look.register(self.transport.get_extra_info("socket").fileno(), watched)
+        return not self._look.poll(0)
 
     def close(self) -> None:
         """Give the connection up."""
