@@ -55,6 +55,9 @@ class Judge(Section):
     dialect: Literal["openai", "anthropic"] = Field(default="openai", description="How it is asked: chat completions or messages.")
     path: str | None = Field(default=None, pattern=r"^/", description="Path after the upstream; the dialect's own where left out.")
     key_env: str | None = Field(default=None, description="Environment variable with its API key; the dialect's own where left out.")
+    proxy_key_env: str = Field(
+        default="JUDGE_PROXY_KEY", description="Environment variable with a proxy key, where this proxy asks for one."
+    )
     family: str | None = Field(default=None, description="Who trained it; found from its name where left out.")
     answers_as: tuple[str, ...] = Field(default=(), description="Further model names that it may answer as, such as a deployment's model.")
     max_tokens: int = Field(default=4000, ge=64, description="Most tokens of an answer.")

@@ -130,7 +130,7 @@ def _score_items(db: Connection) -> None:
         CREATE TABLE score_items (
             record_id UUID, created_at TIMESTAMPTZ, exchange_id UUID, run_id VARCHAR, day DATE, item VARCHAR, unit VARCHAR,
             exchanges UINTEGER, feature VARCHAR, task VARCHAR, model VARCHAR, prompt_version VARCHAR, trace_id VARCHAR,
-            risk VARCHAR, stratum VARCHAR, inclusion_probability DOUBLE, is_random BOOLEAN,
+            risk VARCHAR, stratum VARCHAR, inclusion_probability DOUBLE, is_random BOOLEAN, label_probability DOUBLE,
             state VARCHAR, why VARCHAR, passed BOOLEAN, decided_by VARCHAR, confidence DOUBLE, rubric VARCHAR, fingerprint VARCHAR,
             second_fingerprint VARCHAR, calls UINTEGER, cost_usd DECIMAL(24, 12), properties JSON)""")
 
