@@ -36,6 +36,7 @@ COMMANDS: dict[str, Place] = {
     "verify": Place("proxy.commands.verify:verify", "Account for every accepted request, day by day."),
     "reprice": Place("proxy.commands.reprice:reprice", "Price past rows again with today's price data, keeping both values."),
     "reread": Place("proxy.commands.reread:reread", "Read stored bodies again with today's readers."),
+    "keys": Place("proxy.commands.keys:keys", "Make, list and revoke proxy keys: who may use the proxy port, up to which sum."),
     "forget": Place("proxy.commands.forget:forget", "Erase what the log holds of a user, an exchange or a time."),
     "doctor": Place("proxy.commands.doctor:doctor", "Say what is wrong with the installation, the config and the log, and the fix."),
 }

@@ -222,8 +222,8 @@ class Supervisor:
             server_tls(cert, key)
         except OSError as error:  # ssl.SSLError is one: found here, once, and not by each worker again and again
             raise CannotStart(f"[proxy] tls_cert {cert} and tls_key {key} cannot be used together: {error.strerror or error}") from error
-        self._lock = prepare_data_dir(settings.data_dir)
         check_door(settings)
+        self._lock = prepare_data_dir(settings.data_dir)
         count = settings.proxy.workers or os.cpu_count() or 1
         self.sockets = listen(settings.proxy.host, settings.proxy.port, count, "proxy")
         self.port: int = self.sockets[0].getsockname()[1]

@@ -31,13 +31,12 @@ def reread(config: Path | None, since: datetime | None, until: datetime | None, 
     """
     from proxy.commands.selection import pages, selection
     from proxy.commands.submission import Submission
-    from proxy.log.redaction import Redactor
     from proxy.log.rereading import QUERY, Rereader
-    from proxy.service.assembly import price_overrides, read_or_estimate
+    from proxy.service.assembly import make_redactor, price_overrides, read_or_estimate
     from proxy.service.client import Access
 
     settings = load_settings(config)
-    rereader = Rereader(read_or_estimate, price_overrides(settings), Redactor())
+    rereader = Rereader(read_or_estimate, price_overrides(settings), make_redactor(settings))
     where = selection(since, until, provider, "e.dialect IS NULL OR e.unread IS NOT NULL" if unread else None)
     fields: Counter[str] = Counter()
     seen = kept = changed = 0

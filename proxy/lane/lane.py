@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import ssl
 import time
@@ -14,6 +13,7 @@ from typing import Final
 import structlog
 
 from config.settings import Settings
+from proxy.keys import provider_key_hash
 from proxy.lane.capture import Capture
 from proxy.lane.client import ClientConnection
 from proxy.lane.exchange import LiveExchange
@@ -118,7 +118,7 @@ class Lane:
                 key = credential[7:]
             elif _SUBPROTOCOL_KEY in credential:
                 key = credential.partition(_SUBPROTOCOL_KEY)[2].partition(b",")[0]
-            known = hashlib.blake2b(key.strip(), digest_size=12, key=self._key_secret).hexdigest().encode()
+            known = provider_key_hash(key, self._key_secret).encode()
             self._keys[credential] = known
         return known
 

@@ -66,6 +66,10 @@ class Untouched:
         """The same."""
         return texts
 
+    def knowing(self, key_hash: str) -> Scrub:
+        """The same."""
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -81,6 +85,7 @@ class Loaded:
     more: bool = False  # the round was full before the spool was empty
     newest_ns: int | None = None  # accepted time of the newest row
     seconds: float = 0.0
+    spent: tuple[tuple[str, datetime, Decimal | None], ...] = ()  # proxy key, when, dollars (None: no price is known)
     failures: tuple[str, ...] = ()  # runs that could not be read this time, and why
 
 
@@ -98,6 +103,7 @@ class _Round:
     bytes: int = 0
     lost: int = 0
     newest_ns: int | None = None
+    spent: list[tuple[str, datetime, Decimal | None]] = field(default_factory=list)
 
 
 class Loader:
@@ -169,6 +175,7 @@ class Loader:
             more=more,
             newest_ns=round_.newest_ns,
             seconds=time.perf_counter() - began,
+            spent=tuple(round_.spent),
             failures=tuple(failures),
         )
 
@@ -250,7 +257,11 @@ class Loader:
                 turn_prices = self._turn_prices(reading, captured.upstream, captured.upstream_url, at)
         except Exception as error:  # a fault in pricing must cost one price, not the row
             price = Unpriced(f"pricing failed: {type(error).__name__}: {error}")
-        stored = rows(exchange, reading, price, self._scrub, messages, turn_prices)
+        failed = (captured.status or 0) >= 400 or reading.error_type is not None
+        scrub = self._scrub.knowing(exchange.api_key_hash) if failed and exchange.api_key_hash else self._scrub
+        stored = rows(exchange, reading, price, scrub, messages, turn_prices)
+        if exchange.proxy_key and (price.cost_usd is not None or (stored.ending is Ending.COMPLETE and not failed)):
+            round_.spent.append((exchange.proxy_key, datetime.fromtimestamp(at_ns / 1e9, UTC), price.cost_usd))
         round_.exchanges.append(stored.exchange)
         if stored.body:
             round_.bodies.append(stored.body)

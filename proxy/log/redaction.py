@@ -33,50 +33,49 @@ def _is_random(text: str) -> bool:
 
 # Sources: the providers' documentation of their key formats; bodies hold them where a provider echoes a key in a 401, and
 # where people paste them into prompts.
-SECRETS: Final = tuple(
-    Pattern("secret", expression)
-    for expression in (
-        r"\b(?:sk|rk|pk)-[A-Za-z0-9_-]{16,}",  # OpenAI, Anthropic (sk-ant-), OpenRouter (sk-or-), DeepSeek, Moonshot …
-        r"\b(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{16,}",  # Stripe
-        r"\bAIza[0-9A-Za-z_-]{30,}",  # Google
-        r"\bAQ\.[0-9A-Za-z_-]{30,}",  # Google, newer
-        r"\bya29\.[0-9A-Za-z_-]{20,}",  # Google OAuth
-        r"\b(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}\b",  # AWS access key
-        r"\bABSK[0-9A-Za-z+/]{40,}=*",  # AWS Bedrock
-        r"\bbedrock-api-key-[0-9A-Za-z+/=_-]{20,}",
-        r"(?i)aws_?secret_?(?:access_?)?key[\"'\\]*\s*[:=]\s*[\"'\\]*([0-9A-Za-z/+]{40})",
-        r"\bgh[pousr]_[0-9A-Za-z]{30,}",  # GitHub
-        r"\bgithub_pat_[0-9A-Za-z_]{40,}",
-        r"\bglpat-[0-9A-Za-z_-]{20,}",  # GitLab
-        r"\bxox[abeoprs]-[0-9A-Za-z-]{10,}",  # Slack
-        r"\bxapp-[0-9]-[0-9A-Za-z-]{20,}",
-        r"\bgsk_[0-9A-Za-z]{30,}",  # Groq
-        r"\bxai-[0-9A-Za-z_-]{40,}",
-        r"\bhf_[0-9A-Za-z]{30,}",
-        r"\bpplx-[0-9A-Za-z]{30,}",
-        r"\br8_[0-9A-Za-z]{30,}",  # Replicate
-        r"\bfw_[0-9A-Za-z]{20,}",  # Fireworks
-        r"\bcsk-[0-9a-z]{30,}",  # Cerebras
-        r"\btgp_v1_[0-9A-Za-z_-]{30,}",  # Together
-        r"\bnvapi-[0-9A-Za-z_-]{30,}",
-        r"\bpa-[0-9A-Za-z_-]{40,}",  # Voyage
-        r"\bdapi[0-9a-f]{32}",  # Databricks
-        r"\bek_[0-9A-Za-z]{24,}",  # OpenAI, for a realtime session
-        r"\bauth_tokens/[0-9a-f]{32,}",  # Google, for a live session
-        r"\bgwk_[0-9A-Za-z_-]{40,}",  # a proxy key of ours
-        r"\bvck_[0-9A-Za-z]{20,}",  # Vercel
-        r"\bnpm_[0-9A-Za-z]{36}",
-        r"\bSG\.[0-9A-Za-z_-]{16,}\.[0-9A-Za-z_-]{16,}",  # SendGrid
-        r"\beyJ[0-9A-Za-z_-]{8,}\.eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}",  # JWT
-        r"(?i)\bbearer\s+([0-9A-Za-z._~+/-]{16,}=*)",
-        r"(?i)\bbasic\s+([0-9A-Za-z+/]{16,}={0,2})",
-        r"(?i)\b(?:client_secret|access_token|refresh_token|id_token|password|passwd|secret_key|private_key)\\*\"\s*:\s*\\*\"([^\"\\]{8,})\\*\"",
-        r"(?i)[?&](?:api[_-]?key|key|access_token|token|sig|signature|x-amz-signature|x-amz-security-token)=([^&\s\"'\\]{8,})",
-        # A password in a URL; not its scheme: a counted repeat that any letter can begin made hex text a thousand times slower to read.
-        r"://[^/\s:@\"'\\]{1,64}:([^/\s@\"'\\]{3,128})@",
-        r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?:[\s\S]*?-----END [A-Z0-9 ]*KEY(?: BLOCK)?-----|(?:[0-9A-Za-z+/=]|\\[nr]|\s)+)",
-    )
-) + (
+_KEY_FORMATS: Final = (
+    r"\b(?:sk|rk|pk)-[A-Za-z0-9_-]{16,}",  # OpenAI, Anthropic (sk-ant-), OpenRouter (sk-or-), DeepSeek, Moonshot …
+    r"\b(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{16,}",  # Stripe
+    r"\bAIza[0-9A-Za-z_-]{30,}",  # Google
+    r"\bAQ\.[0-9A-Za-z_-]{30,}",  # Google, newer
+    r"\bya29\.[0-9A-Za-z_-]{20,}",  # Google OAuth
+    r"\b(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}\b",  # AWS access key
+    r"\bABSK[0-9A-Za-z+/]{40,}=*",  # AWS Bedrock
+    r"\bbedrock-api-key-[0-9A-Za-z+/=_-]{20,}",
+    r"(?i)aws_?secret_?(?:access_?)?key[\"'\\]*\s*[:=]\s*[\"'\\]*([0-9A-Za-z/+]{40})",
+    r"\bgh[pousr]_[0-9A-Za-z]{30,}",  # GitHub
+    r"\bgithub_pat_[0-9A-Za-z_]{40,}",
+    r"\bglpat-[0-9A-Za-z_-]{20,}",  # GitLab
+    r"\bxox[abeoprs]-[0-9A-Za-z-]{10,}",  # Slack
+    r"\bxapp-[0-9]-[0-9A-Za-z-]{20,}",
+    r"\bgsk_[0-9A-Za-z]{30,}",  # Groq
+    r"\bxai-[0-9A-Za-z_-]{40,}",
+    r"\bhf_[0-9A-Za-z]{30,}",
+    r"\bpplx-[0-9A-Za-z]{30,}",
+    r"\br8_[0-9A-Za-z]{30,}",  # Replicate
+    r"\bfw_[0-9A-Za-z]{20,}",  # Fireworks
+    r"\bcsk-[0-9a-z]{30,}",  # Cerebras
+    r"\btgp_v1_[0-9A-Za-z_-]{30,}",  # Together
+    r"\bnvapi-[0-9A-Za-z_-]{30,}",
+    r"\bpa-[0-9A-Za-z_-]{40,}",  # Voyage
+    r"\bdapi[0-9a-f]{32}",  # Databricks
+    r"\bek_[0-9A-Za-z]{24,}",  # OpenAI, for a realtime session
+    r"\bauth_tokens/[0-9a-f]{32,}",  # Google, for a live session
+    r"\bgwk_[0-9A-Za-z_-]{40,}",  # a proxy key of ours
+    r"\bvck_[0-9A-Za-z]{20,}",  # Vercel
+    r"\bnpm_[0-9A-Za-z]{36}",
+    r"\bSG\.[0-9A-Za-z_-]{16,}\.[0-9A-Za-z_-]{16,}",  # SendGrid
+    r"\beyJ[0-9A-Za-z_-]{8,}\.eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}",  # JWT
+    r"(?i)\bbearer\s+([0-9A-Za-z._~+/-]{16,}=*)",
+    r"(?i)\bbasic\s+([0-9A-Za-z+/]{16,}={0,2})",
+    r"(?i)\b(?:client_secret|access_token|refresh_token|id_token|password|passwd|secret_key|private_key)\\*\"\s*:\s*\\*\"([^\"\\]{8,})\\*\"",
+    r"(?i)[?&](?:api[_-]?key|key|access_token|token|sig|signature|x-amz-signature|x-amz-security-token)=([^&\s\"'\\]{8,})",
+    # A password in a URL; not its scheme: a counted repeat that any letter can begin made hex text a thousand times slower to read.
+    r"://[^/\s:@\"'\\]{1,64}:([^/\s@\"'\\]{3,128})@",
+    r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?:[\s\S]*?-----END [A-Z0-9 ]*KEY(?: BLOCK)?-----|(?:[0-9A-Za-z+/=]|\\[nr]|\s)+)",
+)
+SECRETS: Final = (
+    *(Pattern("secret", expression) for expression in _KEY_FORMATS),
     # By its name alone, where its form says nothing (Azure's are 32 or 84 characters of anything); code that names a variable is no key.
     Pattern("secret", r"(?i)\bapi[-_]?key[\\\"']*\s*[:=]\s*[\\\"']*([0-9A-Za-z_~+/=-]{16,})", _is_random),
 )

@@ -61,6 +61,9 @@ class Scrub(Protocol):
     def texts(self, texts: tuple[str | None, ...]) -> tuple[str | None, ...]:
         """Each of them so; the very same object where there are none in any."""
 
+    def knowing(self, key_hash: str) -> Scrub:
+        """One that also takes out the provider key of this hash, whatever it looks like: for answers that may repeat it."""
+
 
 @dataclass(slots=True)
 class Exchange:

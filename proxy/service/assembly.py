@@ -12,6 +12,7 @@ from proxy.accounting.estimate import estimate
 from proxy.accounting.overrides import Overrides, parse
 from proxy.accounting.pricing import Pricer
 from proxy.exchange import Captured, Reading
+from proxy.keys import key_secret
 from proxy.log.attach import Log
 from proxy.log.ingest import Loader
 from proxy.log.redaction import Redactor
@@ -29,10 +30,18 @@ def make_loader(log: Log, settings: Settings) -> Loader:
         settings.data_dir / "spool",
         read_or_estimate,
         pricer.price,
-        Redactor(),
+        make_redactor(settings),
         turn_prices=pricer.turn_prices,
         rows=settings.log.flush_rows,
     )
+
+
+def make_redactor(settings: Settings) -> Redactor:
+    """What `[redaction]` takes out of the stored copy; the same value gets the same surrogate as long as `key.secret` is the same."""
+    chosen = settings.redaction
+    names = ("secrets", "email", "phone", "card", "iban")
+    policies = [name for name in names if getattr(chosen, name)] + (["national_id"] if chosen.national_ids else [])
+    return Redactor(tuple(policies), chosen.patterns, key_secret(settings.data_dir))
 
 
 def read_or_estimate(captured: Captured) -> Reading:

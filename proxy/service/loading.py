@@ -68,7 +68,7 @@ class Loading:
 
     relieve: called when the log has no memory left for a round, to stop readers. upkeep: called now and then on this thread; says
     whether it has more to do. behind: set while a round was not enough to empty the spool. invalidated: called when DuckDB takes
-    nothing any more until the file is opened again (a disk that filled up during a checkpoint).
+    nothing any more until the file is opened again (a disk that filled up during a checkpoint). seen: told of each round.
     """
 
     def __init__(
@@ -78,11 +78,13 @@ class Loading:
         upkeep: Callable[[], bool] = lambda: False,
         behind: threading.Event | None = None,
         invalidated: Callable[[], None] = lambda: None,
+        seen: Callable[[Loaded], None] = lambda _: None,
     ) -> None:
         self.progress = Progress(loaded_until=time.time())
         self._loader, self._relieve, self._upkeep = loader, relieve, upkeep
         self._behind = behind or threading.Event()
         self._invalidated = invalidated
+        self._seen = seen
         self._wake = threading.Condition()
         self._waiters: list[Future[tuple[str, ...]]] = []
         self._closing = False
@@ -157,6 +159,11 @@ class Loading:
             progress.stall, progress.stall_at = done.seconds, now
         if done.losses:
             log.warning("frames of the spool are missing or damaged; the losses table says which", places=done.losses)
+        try:
+            self._seen(done)
+        except Exception as error:  # budgets stand still; loading goes on
+            progress.errors += 1
+            log.warning("what was loaded could not be counted", error=str(error))
         for failure in done.failures:
             log.warning("a run of the spool cannot be read; it is tried again", run=failure)
         if done.more:
