@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from config.reference import page
+from proxy.providers import SESSIONS, SHELF
+from proxy.providers.reference import page as dialects
 
 ROOT = Path(__file__).parent.parent
 FLOORS = ("config", "proxy", "scoring")
@@ -131,6 +133,15 @@ def test_no_file_has_a_vague_name():
 def test_the_configuration_page_is_fresh():
     """docs/configuration.md is what scripts/docs would write now."""
     assert (ROOT / "docs/configuration.md").read_text(encoding="utf-8") == page(), "run scripts/docs"
+
+
+def test_the_dialects_page_is_fresh_and_whole():
+    """docs/dialects.md is what scripts/docs would write now, and every reader says what it reads and whom it follows."""
+    assert (ROOT / "docs/dialects.md").read_text(encoding="utf-8") == dialects(), "run scripts/docs"
+    for reader in {line.reader for line in (*SHELF, *SESSIONS)}:
+        assert reader.source.startswith("https://"), reader
+        assert reader.reads, reader
+        assert reader.unknown, reader
 
 
 def test_chores_are_short_and_say_what_they_do():

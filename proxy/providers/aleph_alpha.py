@@ -19,6 +19,9 @@ class AlephAlpha(BaseReader):
 
     dialect: ClassVar[str] = "aleph-alpha.complete"
     operation: ClassVar[str | None] = "text_completion"
+    source: ClassVar[str] = "https://docs.aleph-alpha.com/api/complete"
+    reads: ClassVar[str] = "text, finish reasons, tokens, error"
+    unknown: ClassVar[str] = "cached tokens"
 
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)

@@ -37,6 +37,12 @@ class Messages(BaseReader):
 
     dialect: ClassVar[str] = "anthropic.messages"
     operation: ClassVar[str | None] = "chat"
+    source: ClassVar[str] = "https://docs.claude.com/en/api/messages"
+    reads: ClassVar[str] = (
+        "text, thinking, client tool calls, stop reason, tokens with cache reads and writes by time to live, searches, tier, "
+        "speed, advisor and compaction passes, error"
+    )
+    unknown: ClassVar[str] = "text of redacted thinking; code execution time, which is billed by the hour"
 
     @staticmethod
     def recognises(document: Any) -> bool:

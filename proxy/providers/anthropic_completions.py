@@ -22,6 +22,9 @@ class Completions(BaseReader):
 
     dialect: ClassVar[str] = "anthropic.completions"
     operation: ClassVar[str | None] = "text_completion"
+    source: ClassVar[str] = "https://docs.claude.com/en/api/complete"
+    reads: ClassVar[str] = "text, stop reason, error"
+    unknown: ClassVar[str] = "usage: the dialect reports none"
 
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)

@@ -16,6 +16,9 @@ class BaseReader:
 
     dialect: ClassVar[str] = ""
     operation: ClassVar[str | None] = None
+    source: ClassVar[str] = ""  # the provider's documentation that this follows
+    reads: ClassVar[str] = ""  # what is taken from an exchange, beside the models, ids and times that all of them give
+    unknown: ClassVar[str] = ""  # what cannot be known from the wire
     array_is_stream: ClassVar[bool] = False  # a top-level JSON array is a stream of its elements, not one document
 
     def __init__(self, captured: Captured, request: Any) -> None:

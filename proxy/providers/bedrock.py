@@ -37,6 +37,9 @@ class Converse(BaseReader):
 
     dialect: ClassVar[str] = "bedrock.converse"
     operation: ClassVar[str | None] = "chat"
+    source: ClassVar[str] = "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html"
+    reads: ClassVar[str] = "text, cited text, reasoning, tool calls, stop reason, tokens with cache reads and writes, tier, error frames"
+    unknown: ClassVar[str] = "the answering model behind a profile; what guardrails cost"
 
     @staticmethod
     def recognises(document: Any) -> bool:

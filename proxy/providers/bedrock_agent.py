@@ -23,6 +23,9 @@ class Agent(BaseReader):
 
     dialect: ClassVar[str] = "bedrock.agent"
     operation: ClassVar[str | None] = "invoke_agent"
+    source: ClassVar[str] = "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_agent-runtime_InvokeAgent.html"
+    reads: ClassVar[str] = "text, error frames; tokens of traces where they are switched on"
+    unknown: ClassVar[str] = "usage without traces"
 
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)

@@ -38,6 +38,12 @@ class Invoke(BaseReader):
 
     dialect: ClassVar[str] = "bedrock.invoke"
     operation: ClassVar[str | None] = "chat"
+    source: ClassVar[str] = "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html"
+    reads: ClassVar[str] = (
+        "whatever the model's own dialect says (Anthropic, Nova, Llama, Titan, Mistral, Cohere, Jamba, OpenAI-like ones); "
+        "tokens from headers or invocation metrics where the body has none"
+    )
+    unknown: ClassVar[str] = "cached tokens where only headers count"
 
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)

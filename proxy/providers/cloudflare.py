@@ -18,6 +18,9 @@ class RunReader(ChatReader):
     """Reads one run of a model, by turning each of its pieces into a chunk of a chat completion."""
 
     dialect = "cloudflare.run"
+    source = "https://developers.cloudflare.com/workers-ai"
+    reads = "text, tool calls, tokens where they are told, error"
+    unknown = "neurons, which is what Cloudflare bills"
 
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)

@@ -29,6 +29,9 @@ class ChatV1(BaseReader):
 
     dialect: ClassVar[str] = "cohere.chat.v1"
     operation: ClassVar[str | None] = "chat"
+    source: ClassVar[str] = "https://docs.cohere.com/v1/reference/chat"
+    reads: ClassVar[str] = "text, tool calls, finish reason, billed units, error"
+    unknown: ClassVar[str] = "the answering model"
 
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)
@@ -86,6 +89,9 @@ class ChatV2(BaseReader):
 
     dialect: ClassVar[str] = "cohere.chat.v2"
     operation: ClassVar[str | None] = "chat"
+    source: ClassVar[str] = "https://docs.cohere.com/reference/chat"
+    reads: ClassVar[str] = "text, thinking, tool calls, finish reason, billed units, cached tokens, error"
+    unknown: ClassVar[str] = "the answering model"
 
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)

@@ -22,6 +22,9 @@ class Embed(BaseReader):
 
     dialect: ClassVar[str] = "cohere.embed"
     operation: ClassVar[str | None] = "embeddings"
+    source: ClassVar[str] = "https://docs.cohere.com/reference/embed"
+    reads: ClassVar[str] = "billed tokens and images, error"
+    unknown: ClassVar[str] = "the answering model"
 
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)
@@ -56,6 +59,9 @@ class Rerank(Embed):
 
     dialect: ClassVar[str] = "cohere.rerank"
     operation: ClassVar[str | None] = "rerank"
+    source: ClassVar[str] = "https://docs.cohere.com/reference/rerank"
+    reads: ClassVar[str] = "search units, or tokens where the host counts them (Voyage, Jina, Together), error"
+    unknown: ClassVar[str] = "the answering model"
 
 
 class Generate(BaseReader):
@@ -63,6 +69,9 @@ class Generate(BaseReader):
 
     dialect: ClassVar[str] = "cohere.generate"
     operation: ClassVar[str | None] = "text_completion"
+    source: ClassVar[str] = "https://docs.cohere.com/v1/reference/generate"
+    reads: ClassVar[str] = "text, finish reasons, billed units, error"
+    unknown: ClassVar[str] = "the answering model"
 
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)

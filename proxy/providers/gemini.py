@@ -25,6 +25,11 @@ class GenerateContent(BaseReader):
 
     dialect: ClassVar[str] = "gemini.generateContent"
     operation: ClassVar[str | None] = "generate_content"
+    source: ClassVar[str] = "https://ai.google.dev/api/generate-content"
+    reads: ClassVar[str] = (
+        "text, thoughts, function calls, finish and block reasons, tokens by modality, tool-use prompts, cached ones, tier, error"
+    )
+    unknown: ClassVar[str] = "whether a grounded prompt was within the free quota: searches are not priced"
     array_is_stream: ClassVar[bool] = True
 
     @staticmethod

@@ -22,6 +22,9 @@ class EmbedContent(BaseReader):
 
     dialect: ClassVar[str] = "gemini.embedContent"
     operation: ClassVar[str | None] = "embeddings"
+    source: ClassVar[str] = "https://ai.google.dev/api/embeddings"
+    reads: ClassVar[str] = "tokens where they are told, error"
+    unknown: ClassVar[str] = "usage of hosts and versions that tell none"
 
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)
@@ -61,6 +64,9 @@ class Predict(EmbedContent):
 
     dialect: ClassVar[str] = "gemini.predict"
     operation: ClassVar[str | None] = "predict"
+    source: ClassVar[str] = "https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api"
+    reads: ClassVar[str] = "tokens or characters, images, text of the retired models, error"
+    unknown: ClassVar[str] = "usage of models that tell none"
 
     def _usage(self) -> Usage | None:
         metadata = mapping(self._answer.get("metadata"))

@@ -23,6 +23,9 @@ class Interactions(BaseReader):
 
     dialect: ClassVar[str] = "gemini.interactions"
     operation: ClassVar[str | None] = "generate_content"
+    source: ClassVar[str] = "https://ai.google.dev/api/interactions-api"
+    reads: ClassVar[str] = "text, thoughts, function calls, status, tokens by modality, error"
+    unknown: ClassVar[str] = "usage of an interaction that still runs in the background"
 
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)

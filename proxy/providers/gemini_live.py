@@ -17,7 +17,6 @@ from proxy.providers.gemini_usage import gemini_usage, service_tier
 from proxy.providers.turns import sum_usage
 from proxy.streams.json_value import Unparsable, json_text, parse_json
 
-DIALECT = "gemini.live"
 PATH = r"BidiGenerateContent(?:Constrained)?$"
 
 
@@ -35,6 +34,12 @@ class _Turn:
 
 class LiveReader:
     """Reads one session; fed its messages in order, it can tell its result at any moment and never raises."""
+
+    dialect = "gemini.live"
+    operation = "generate_content"
+    source = "https://ai.google.dev/api/live"
+    reads = "each response as a turn: text or transcription, tokens by modality, thoughts; calls, errors"
+    unknown = "usage of a turn that was cut off; the answering model"
 
     def __init__(self, captured: Captured) -> None:
         self._captured = captured
@@ -68,8 +73,8 @@ class LiveReader:
         error_type, error_message = self._error or (None, None)
         raw = "[" + ",".join(turn.usage.raw for turn in turns if turn.usage and turn.usage.raw) + "]"
         return Reading(
-            dialect=DIALECT,
-            operation="generate_content",
+            dialect=self.dialect,
+            operation=self.operation,
             is_stream=True,
             request_model=self._model.rsplit("/", 1)[-1] if self._model else None,
             usage=sum_usage((turn.usage for turn in turns), raw),

@@ -21,6 +21,9 @@ class GeneratedText(BaseReader):
 
     dialect: ClassVar[str] = "huggingface.inference"
     operation: ClassVar[str | None] = "text_completion"
+    source: ClassVar[str] = "https://huggingface.co/docs/text-generation-inference/reference/api_reference"
+    reads: ClassVar[str] = "text, finish reason, generated tokens where details were asked for, error"
+    unknown: ClassVar[str] = "prompt tokens without details"
 
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)

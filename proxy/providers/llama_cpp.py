@@ -24,6 +24,9 @@ class CompletionReader(BaseReader):
 
     dialect = "llama_cpp.completion"
     operation = "text_completion"
+    source = "https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md"
+    reads = "text, stop reason, tokens, cached tokens, timings, error"
+    unknown = "nothing is billed"
 
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)

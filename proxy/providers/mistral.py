@@ -22,6 +22,9 @@ class OcrReader(DocumentReader):
 
     dialect = "mistral.ocr"
     operation = "ocr"
+    source = "https://docs.mistral.ai/api/#tag/ocr"
+    reads = "pages, model, error"
+    unknown = "the recognised text is the document, not an answer"
 
     @staticmethod
     def recognises(document: Any) -> bool:
@@ -53,6 +56,9 @@ class ConversationsReader(BaseReader):
 
     dialect = "mistral.conversations"
     operation = "invoke_agent"
+    source = "https://docs.mistral.ai/api/#tag/beta.conversations"
+    reads = "text, function calls, tokens with those that connectors brought, searches, error"
+    unknown = "which model each of an agent's steps used"
 
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)

@@ -22,6 +22,9 @@ class Chat(BaseReader):
 
     dialect: ClassVar[str] = "ollama.chat"
     operation: ClassVar[str | None] = "chat"
+    source: ClassVar[str] = "https://github.com/ollama/ollama/blob/main/docs/api.md"
+    reads: ClassVar[str] = "text, thinking, tool calls, done reason, tokens, error"
+    unknown: ClassVar[str] = "prompt tokens that were found in the cache"
 
     @staticmethod
     def recognises(document: Any) -> bool:
@@ -87,6 +90,9 @@ class Generate(Chat):
 
     dialect: ClassVar[str] = "ollama.generate"
     operation: ClassVar[str | None] = "text_completion"
+    source: ClassVar[str] = "https://github.com/ollama/ollama/blob/main/docs/api.md"
+    reads: ClassVar[str] = "text, thinking, done reason, tokens, error"
+    unknown: ClassVar[str] = "prompt tokens that were found in the cache"
 
     def _piece(self, event: dict[str, Any]) -> None:
         _keep(self._text, event.get("response"))
@@ -98,6 +104,9 @@ class Embed(Chat):
 
     dialect: ClassVar[str] = "ollama.embed"
     operation: ClassVar[str | None] = "embeddings"
+    source: ClassVar[str] = "https://github.com/ollama/ollama/blob/main/docs/api.md"
+    reads: ClassVar[str] = "tokens, error"
+    unknown: ClassVar[str] = "usage of the older /api/embeddings"
 
     def _piece(self, event: dict[str, Any]) -> None:
         """Vectors are no text."""

@@ -18,6 +18,9 @@ class TranscriptionReader(DocumentReader):
 
     dialect = "openai.audio.transcriptions"
     operation = "transcription"
+    source = "https://platform.openai.com/docs/api-reference/audio"
+    reads = "transcript, tokens or seconds, error"
+    unknown = "usage of answers as plain text or subtitles"
 
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)
@@ -56,6 +59,9 @@ class SpeechReader(DocumentReader):
 
     dialect = "openai.audio.speech"
     operation = "text_to_speech"
+    source = "https://platform.openai.com/docs/api-reference/audio/createSpeech"
+    reads = "tokens of a stream of events, error"
+    unknown = "usage of sound that comes as it is"
 
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)

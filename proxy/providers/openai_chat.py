@@ -44,6 +44,12 @@ class ChatReader(BaseReader):
 
     dialect = "openai.chat"
     operation = "chat"
+    source = "https://platform.openai.com/docs/api-reference/chat"
+    reads = (
+        "text, all choices' finish reasons, tool calls, refusal, reasoning, tokens (cached, written, reasoning, audio), tier, "
+        "error, vLLM's and llama.cpp's timings"
+    )
+    unknown = "usage of a stream without `include_usage` (then estimated where all text is known); hidden reasoning's text"
 
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)
@@ -216,6 +222,9 @@ class CortexReader(ChatReader):
     """Reads Snowflake Cortex's `inference:complete`: chunks like OpenAI's, without a finish reason or an end of their own."""
 
     dialect = "snowflake.complete"
+    source = "https://docs.snowflake.com/user-guide/snowflake-cortex/cortex-rest-api"
+    reads = "text, tool calls, tokens, error"
+    unknown = "finish reasons and the end of a stream, which the dialect does not tell"
 
     def _terminal(self, choices: list[_Choice]) -> bool | None:
         return False if self._error is not None else None

@@ -16,6 +16,9 @@ class CompletionsReader(ChatReader):
 
     dialect = "openai.completions"
     operation = "text_completion"
+    source = "https://platform.openai.com/docs/api-reference/completions"
+    reads = "text, finish reasons, tokens, error"
+    unknown = "usage of a stream without `include_usage` (then estimated)"
 
     @staticmethod
     def recognises(document: Any) -> bool:

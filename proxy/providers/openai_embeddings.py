@@ -17,6 +17,9 @@ class EmbeddingsReader(DocumentReader):
 
     dialect = "openai.embeddings"
     operation = "embeddings"
+    source = "https://platform.openai.com/docs/api-reference/embeddings"
+    reads = "tokens, error"
+    unknown = "vectors are not kept as text"
 
     @staticmethod
     def recognises(document: Any) -> bool:

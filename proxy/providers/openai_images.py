@@ -20,6 +20,9 @@ class ImagesReader(DocumentReader):
 
     dialect = "openai.images"
     operation = "generate_content"
+    source = "https://platform.openai.com/docs/api-reference/images"
+    reads = "tokens by modality, number of images, error"
+    unknown = "usage of DALL·E, which reports none"
 
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)

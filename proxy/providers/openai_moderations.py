@@ -13,3 +13,6 @@ class ModerationsReader(DocumentReader):
 
     dialect = "openai.moderations"
     operation = "moderation"
+    source = "https://platform.openai.com/docs/api-reference/moderations"
+    reads = "model, id, error"
+    unknown = "nothing is billed"

@@ -19,6 +19,9 @@ class OpenAIOther(Silent):
     """Everything of OpenAI's that runs no model."""
 
     dialect = "openai.other"
+    source = "https://platform.openai.com/docs/api-reference"
+    reads = "asked model, error"
+    unknown = "batches and stored answers were billed when they ran: fetching them is no usage"
 
 
 class AssistantsReader(DocumentReader):
@@ -26,6 +29,9 @@ class AssistantsReader(DocumentReader):
 
     dialect = "openai.assistants"
     operation = "invoke_agent"
+    source = "https://platform.openai.com/docs/api-reference/runs"
+    reads = "model and tokens of a streamed run, error"
+    unknown = "messages; usage of a run that is polled, which comes with each poll"
 
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)

@@ -28,6 +28,10 @@ class RealtimeReader:
     """Reads one session."""
 
     dialect = "openai.realtime"
+    operation = "chat"
+    source = "https://platform.openai.com/docs/api-reference/realtime"
+    reads = "each response as a turn: text or transcript, status, tokens by modality, cached audio; calls, errors"
+    unknown = "usage of a response that was cut off; what a transcription inside a session costs beside its responses"
 
     def __init__(self, captured: Captured) -> None:
         self._session: dict[str, Any] = {}
@@ -79,7 +83,7 @@ class RealtimeReader:
         kind, message = self._error or (None, None)
         return Reading(
             dialect=self.dialect,
-            operation="chat",
+            operation=self.operation,
             is_stream=True,
             request_model=self._asked,
             response_model=next((turn.response_model for turn in turns if turn.response_model), self._model()),

@@ -32,6 +32,9 @@ class ResponsesReader(BaseReader):
 
     dialect = "openai.responses"
     operation = "chat"
+    source = "https://platform.openai.com/docs/api-reference/responses"
+    reads = "text, status, calls the client must answer, reasoning summaries, refusal, tokens, searches on the web, tier, error"
+    unknown = "usage of a response that still runs in the background; containers and file searches that are billed beside tokens"
 
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)
@@ -159,6 +162,9 @@ class InputTokensReader(ResponsesReader):
 
     dialect = "openai.responses.input_tokens"
     operation = "count_tokens"
+    source = "https://platform.openai.com/docs/api-reference/responses/input-tokens"
+    reads = "error"
+    unknown = "nothing was generated: a count is no usage"
 
     def feed(self, name: str | None, data: Any) -> None:
         """Take the whole answer, of which only an error matters."""

@@ -23,6 +23,9 @@ class Predictions(BaseReader):
 
     dialect: ClassVar[str] = "replicate.predictions"
     operation: ClassVar[str | None] = "predict"
+    source: ClassVar[str] = "https://replicate.com/docs/reference/http"
+    reads: ClassVar[str] = "text, status, tokens of language models, error"
+    unknown: ClassVar[str] = "usage of a prediction that still runs; everything else is billed by the second of hardware"
 
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)

@@ -26,6 +26,9 @@ class SageMaker(BaseReader):
 
     dialect: ClassVar[str] = "sagemaker.invoke"
     operation: ClassVar[str | None] = "text_completion"
+    source: ClassVar[str] = "https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html"
+    reads: ClassVar[str] = "text and tokens as the endpoint's container words them, error"
+    unknown: ClassVar[str] = "what the hardware costs"
 
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)

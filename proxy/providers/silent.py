@@ -20,6 +20,8 @@ class Silent(BaseReader):
     """Reads an exchange whose answer holds no model output."""
 
     dialect: ClassVar[str] = "silent"
+    reads: ClassVar[str] = "asked model, error"
+    unknown: ClassVar[str] = "nothing was generated: there is no usage"
 
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)
@@ -50,6 +52,7 @@ class AnthropicCountTokens(Silent):
 
     dialect = "anthropic.count_tokens"
     operation = "count_tokens"
+    source = "https://docs.claude.com/en/api/messages-count-tokens"
 
 
 class AnthropicBatches(Silent):
@@ -57,12 +60,15 @@ class AnthropicBatches(Silent):
 
     dialect = "anthropic.batches"
     operation = "batch"
+    source = "https://docs.claude.com/en/api/creating-message-batches"
+    unknown = "results were billed when the batch ran: fetching them is no usage"
 
 
 class AnthropicOther(Silent):
     """Files, skills, models and the administration API of Anthropic."""
 
     dialect = "anthropic.other"
+    source = "https://docs.claude.com/en/api"
 
 
 class GeminiCountTokens(Silent):
@@ -70,12 +76,15 @@ class GeminiCountTokens(Silent):
 
     dialect = "gemini.countTokens"
     operation = "count_tokens"
+    source = "https://ai.google.dev/api/tokens"
 
 
 class GoogleOther(Silent):
     """Files, caches, stores, operations and lists of the Gemini API and of Vertex AI."""
 
     dialect = "gemini.other"
+    source = "https://ai.google.dev/api"
+    unknown = "answers of long-running operations, such as videos"
 
 
 class AmazonSilent(Silent):
@@ -91,33 +100,39 @@ class BedrockCountTokens(AmazonSilent):
 
     dialect = "bedrock.count-tokens"
     operation = "count_tokens"
+    source = "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CountTokens.html"
 
 
 class BedrockOther(AmazonSilent):
     """Guardrails, retrieval from knowledge bases, async jobs and the control plane of Bedrock."""
 
     dialect = "bedrock.other"
+    source = "https://docs.aws.amazon.com/bedrock/latest/APIReference"
 
 
 class CohereOther(Silent):
     """Tokenize, detokenize, classify, models, datasets and jobs of Cohere."""
 
     dialect = "cohere.other"
+    source = "https://docs.cohere.com/reference"
 
 
 class OllamaOther(Silent):
     """Everything of Ollama that runs no model: show, tags, ps, version, pull, create, copy, delete."""
 
     dialect = "ollama.other"
+    source = "https://github.com/ollama/ollama/blob/main/docs/api.md"
 
 
 class WatsonxOther(Silent):
     """Instances, model lists, tokenization and deployments of watsonx.ai."""
 
     dialect = "watsonx.other"
+    source = "https://cloud.ibm.com/apidocs/watsonx-ai"
 
 
 class ReplicateOther(Silent):
     """Models, versions, files, deployments and lists of Replicate."""
 
     dialect = "replicate.other"
+    source = "https://replicate.com/docs/reference/http"

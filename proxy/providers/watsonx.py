@@ -24,6 +24,9 @@ class Generation(BaseReader):
 
     dialect: ClassVar[str] = "watsonx.generation"
     operation: ClassVar[str | None] = "text_completion"
+    source: ClassVar[str] = "https://cloud.ibm.com/apidocs/watsonx-ai#text-generation"
+    reads: ClassVar[str] = "text, stop reason, tokens, error"
+    unknown: ClassVar[str] = "cached tokens"
 
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)
@@ -70,6 +73,9 @@ class Chat(ChatReader):
     """Reads /ml/…/text/chat and /ml/…/text/chat_stream: OpenAI's chat, with the model named `model_id`."""
 
     dialect = "watsonx.chat"
+    source = "https://cloud.ibm.com/apidocs/watsonx-ai#text-chat"
+    reads = "as openai.chat"
+    unknown = "as openai.chat"
 
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)
@@ -92,6 +98,9 @@ class Embeddings(BaseReader):
 
     dialect: ClassVar[str] = "watsonx.embeddings"
     operation: ClassVar[str | None] = "embeddings"
+    source: ClassVar[str] = "https://cloud.ibm.com/apidocs/watsonx-ai#text-embeddings"
+    reads: ClassVar[str] = "tokens, error"
+    unknown: ClassVar[str] = "nothing else is told"
 
     def __init__(self, captured: Captured, request: Any) -> None:
         super().__init__(captured, request)

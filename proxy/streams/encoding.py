@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import brotli  # type: ignore[import-untyped]
 import zstandard
 
-MAX_DECODED = 64 * 1024 * 1024  # bytes; four times the largest body that is kept by default
+MAX_DECODED = 64 * 1024 * 1024  # bytes; twice the largest body that is kept by default
 _ZSTD_SLICE = 256  # 4 coded bytes can stand for a block of 128 KiB, and decompressobj takes no limit: a slice gives 8 MiB at most
 _ZSTD_WINDOW = 128 * 1024 * 1024  # RFC 9659 allows 8 MB; encoders at their highest level use up to 128 MB
 
