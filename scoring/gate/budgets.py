@@ -27,6 +27,8 @@ class Figures(NamedTuple):
 
 def _figures(pairs: Sequence[Pair], key: str) -> Figures:
     before, after = [], []
+    if all(getattr(row, key) is None for pair in pairs for row in pair.candidate):
+        return Figures([], [])
     for pair in pairs:
         one, other = _mean(pair.base, key), _mean(pair.candidate, key)
         if one is not None and other is not None:

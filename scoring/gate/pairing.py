@@ -94,12 +94,14 @@ def pair(base: Results, candidate: Results) -> Pairing:
         if (after or before)[0].status in SET_ASIDE:
             aside.append(case)
             continue
-        if any(row.passed is None for row in (*before, *after)):
+        rows = (*before, *after)
+        if None in [row.passed for row in rows]:
             unmeasured.append(case)
         if not after:
             missing.append(case)
             continue
-        if any(row.must_pass for row in (*before, *after)):
+        critical = any(row.critical or row.safety for row in rows)
+        if critical:
             must_pass.append(case)
         status = _status(before, after)
         if status == "guarding":
@@ -108,7 +110,7 @@ def pair(base: Results, candidate: Results) -> Pairing:
             new.append(case)
         elif (before[0].version or after[0].version) != (after[0].version or before[0].version):
             changed.append(case)
-        elif (both := _both(case, before, after, status)) is not None:
+        elif (both := _both(case, before, after, status, must_pass=critical)) is not None:
             (known if status == "known_failing" else active).append(both)
     return Pairing(
         active=tuple(active),
@@ -123,24 +125,25 @@ def pair(base: Results, candidate: Results) -> Pairing:
     )
 
 
-def _both(case: str, before: Sequence[Result], after: Sequence[Result], status: Status | None) -> Pair | None:
+def _both(case: str, before: Sequence[Result], after: Sequence[Result], status: Status | None, *, must_pass: bool) -> Pair | None:
     """None where one side has no measured run."""
-    one = tuple(row for row in before if row.passed is not None)
-    other = tuple(row for row in after if row.passed is not None)
+    one = [row for row in before if row.passed is not None]
+    other = [row for row in after if row.passed is not None]
     runs = min(len(one), len(other))
     if not runs:
         return None
+    one, other = one[:runs], other[:runs]
     first = other[0]
     return Pair(
         case=case,
-        base=one[:runs],
-        candidate=other[:runs],
+        base=tuple(one),
+        candidate=tuple(other),
         cluster=first.cluster or one[0].cluster or f"\0{case}",  # of its own: no conversation's name begins so
         slice=first.slice or one[0].slice,
         status=status,
-        must_pass=any(row.must_pass for row in (*before, *after)),
-        base_passed=sum(bool(row.passed) for row in one[:runs]),
-        candidate_passed=sum(bool(row.passed) for row in other[:runs]),
+        must_pass=must_pass,
+        base_passed=[row.passed for row in one].count(True),
+        candidate_passed=[row.passed for row in other].count(True),
     )
 
 

@@ -12,13 +12,14 @@ from scoring.gate.verdict import CaseChange, Verdict
 from scoring.gate.words import State
 
 MARKS = {
-    State.PASSED: "ok",
+    State.UNMEASURED: "no result",
     State.FAILED: "FAILED",
     State.INCONCLUSIVE: "unclear",
-    State.UNMEASURED: "no result",
     State.UNFIT: "unfit",
-    State.SKIPPED: "-",
+    State.PASSED: "ok",
 }
+"""What stands before a ruling, in the order in which they are shown."""
+
 HEADLINES = {
     "passed": "PASSED",
     "failed": "FAILED",
@@ -110,14 +111,16 @@ def _lines(verdict: Verdict) -> Iterator[str]:
     compared = f"{count(verdict.cases)} compared, {count(verdict.runs, 'run')} each{added}"
     yield f"{compared} · rules {verdict.fingerprint} · exit code {verdict.exit_code}"
     yield ""
-    for ruling in verdict.rulings:
+    for ruling in (ruling for state in MARKS for ruling in verdict.rulings if ruling.state is state):
         yield f"  {MARKS[ruling.state]:<9} {ruling.rule:<11} {ruling.sentence}"
+    if unused := [f"{ruling.rule} ({ruling.sentence})" for ruling in verdict.rulings if ruling.state is State.SKIPPED]:
+        yield f"  not used: {'; '.join(unused)}"
     if verdict.smallest_drop is not None:
         yield ""
         yield f"What this could see: a true drop of {points(verdict.smallest_drop)} fails 4 times in 5; smaller ones often pass."
     if verdict.changes:
         yield ""
-        yield "What changed:"
+        yield "What changed:" if verdict.outcome != "passed" else "What changed, though no rule objects:"
         yield from _changes(verdict)
     yield ""
     yield "Rules:"
