@@ -121,11 +121,11 @@ def _prepared(name: str, table: dict[str, Any]) -> Prepared:
     line = _find(name)
     validated = table.pop(VALIDATED, None)
     if validated is not None and not isinstance(validated, bool):
-        raise BadOptions(f"check {name}: {VALIDATED} = {validated!r}: write true or false")
+        raise BadOptions(f"check {name}: {VALIDATED} = {validated!r}: write true or false", check=name, key=VALIDATED)
     try:
         options = options_of(line.options, table)
     except BadOptions as error:
-        raise BadOptions(f"check {name}: {error}") from error
+        raise BadOptions(f"check {name}: {error}", check=name, key=error.key) from error
     said = f"{_release()}|{name}|{validated}|{sorted(table.items(), key=lambda item: item[0])!r}"
     return Prepared(name, line.check, options, validated, sha256(said.encode("utf-8", "replace")).hexdigest()[:16])
 
@@ -136,13 +136,14 @@ def _find(name: str) -> Check:
             return line
     module, colon, function = name.partition(":")
     if not colon:
-        raise BadOptions(f"check {name!r} is not known: choose from {', '.join(line.name for line in SHELF)}, or write module:function")
+        known = ", ".join(line.name for line in SHELF)
+        raise BadOptions(f"check {name!r} is not known: choose from {known}, or write module:function", check=name)
     try:
         own = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
-        raise BadOptions(f"check {name!r}: {error}; the module must be importable where the nightly job runs") from error
+        raise BadOptions(f"check {name!r}: {error}; the module must be importable where the nightly job runs", check=name) from error
     if not callable(own):
-        raise BadOptions(f"check {name!r} is no function of (exchange, options)")
+        raise BadOptions(f"check {name!r} is no function of (exchange, options)", check=name)
     options = getattr(own, "Options", dict)  # a dataclass on the function itself has its options checked too
     return Check(name, own, options)
 

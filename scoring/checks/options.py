@@ -12,7 +12,12 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 
 class BadOptions(ValueError):
-    """A table of options holds a key or a value that its check does not take."""
+    """A table of options holds a key or a value that its check does not take; says which check and key, where they are known."""
+
+    def __init__(self, message: str, *, check: str = "", key: str = "") -> None:
+        super().__init__(message)
+        self.check = check
+        self.key = key
 
 
 def option(default: Any, sentence: str) -> Any:
@@ -29,13 +34,15 @@ def options_of(kind: type, table: Mapping[str, Any]) -> Any:
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
             hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(known) or 'no options'}"
-            raise BadOptions(f"{key}: no such option; {hint}")
+            raise BadOptions(f"{key}: no such option; {hint}", key=key)
     try:
         return _adapter(kind).validate_python(dict(table))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "options"
-        raise BadOptions(f"{place} = {first['input']!r}: {first['msg']}") from error
+        said = str(first["msg"]).removeprefix("Value error, ")
+        key = str(first["loc"][0]) if first["loc"] else ""
+        raise BadOptions(f"{place} = {first['input']!r}: {said}", key=key) from error
 
 
 @cache

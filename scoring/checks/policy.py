@@ -35,7 +35,8 @@ class Options:
                 try:
                     _compiled(pattern)
                 except re2.error as error:
-                    raise ValueError(f"pattern {name!r} is no RE2 expression: {error}") from error
+                    said = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
+                    raise ValueError(f"pattern {name!r} is no RE2 expression: {said}") from error
 
 
 def check(exchange: LoggedExchange, options: Options) -> Finding | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from scoring.checks import BadOptions, policy, prepare
+from scoring.checks import policy, prepare
+from scoring.checks.options import BadOptions
 from tests.scoring.checks.made import answered, finding, passed
 
 

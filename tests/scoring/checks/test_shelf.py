@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.checks import SHELF, BadOptions, overrides, prepare, run
+from scoring.checks import SHELF, overrides, prepare, run
 from scoring.checks.near_duplicate import Options, sketch
+from scoring.checks.options import BadOptions
 from scoring.logged import LoggedExchange, link
 from tests.scoring.checks.made import answered, asked
 
