@@ -63,12 +63,14 @@ def cells(sample: Sample) -> Cells:
     weight = 1.0 / sample.p
     verdict = np.where(np.isnan(sample.verdict), 2, sample.verdict).astype(np.int64)
     has = sample.has_label
+    due = _due(sample, verdict)
     fine = _fine(sample, verdict)
-    post = _posts(sample, fine, verdict, has)
+    post = _posts(fine, verdict, due)
     n_posts = int(post.max()) + 1
     labelled = np.bincount(post, has, n_posts) > 0
     mass = np.bincount(post, weight, n_posts)
-    label_weight = np.where(has, np.nan_to_num(sample.label_weight), 0.0)
+    chance = due if sample.p_label is None else np.where(has, sample.p_label, due)
+    label_weight = np.divide(weight, chance, out=np.zeros(len(sample)), where=has)
     label_weight *= np.divide(mass, np.bincount(post, label_weight, n_posts), out=np.zeros(n_posts), where=labelled)[post]
     expected = np.full(len(sample), 0.5)
     groups = []
@@ -93,6 +95,22 @@ def cells(sample: Sample) -> Cells:
     )
 
 
+def _due(sample: Sample, verdict: Ints) -> Floats:
+    """(N,) the probability with which each row was labelled: as said, or else as labels fell on its stratum and its verdict.
+
+    A stratum or a verdict that nobody labelled, though labels were due, is taken at the common rate: it was left out, not unlucky.
+    """
+    if sample.p_label is not None and not np.isnan(sample.p_label).any():
+        return sample.p_label
+    has = sample.has_label
+    common = max(float(has.mean()), 1.0 / (2.0 * len(has)))
+    ratio = np.ones(len(has))
+    for codes in (sample.stratum, verdict):
+        count, due = np.bincount(codes, has), np.bincount(codes) * common
+        ratio *= np.where((count == 0) & (due >= THIN), 1.0, (count + THIN) / (due + THIN))[codes]
+    return np.minimum(common * ratio, 1.0)
+
+
 def _group(name: str, rows: Bools, post: Ints, weight: Floats, label_weight: Floats, label: Floats) -> tuple[Group, Floats]:
     """One verdict's group, and its rate a cell as variances see it."""
     u, w = np.where(rows, label_weight, 0.0), np.where(rows, weight, 0.0)
@@ -108,7 +126,8 @@ def _group(name: str, rows: Bools, post: Ints, weight: Floats, label_weight: Flo
     shrunk = (rates * count + SHRINKAGE * middle) / (count + SHRINKAGE)
     variance = float((share[here] ** 2 * shrunk[here] * (1 - shrunk[here]) / count[here]).sum())
     rows_behind = _kish(w[rows])
-    variance += float((share[here] * (shrunk[here] - share @ shrunk) ** 2).sum()) / rows_behind  # the shares are counted, not known
+    middle = float(share @ shrunk)
+    variance += float((share[here] * (shrunk[here] - middle) ** 2).sum()) / rows_behind  # the shares are counted, not known
     return Group(name, float(w.sum()), rows_behind, min(max(rate, 0.0), 1.0), middle * (1 - middle) / variance), shrunk
 
 
@@ -131,9 +150,8 @@ def _classes(values: Floats) -> Ints:
     return np.asarray(np.searchsorted(edges, values, side="right"), np.int64)
 
 
-def _posts(sample: Sample, fine: Ints, verdict: Ints, has: Bools) -> Ints:
+def _posts(fine: Ints, verdict: Ints, due: Floats) -> Ints:
     """(N,) cells after thin ones have been put together, within each verdict, the thinnest first."""
-    due = sample.p_label if sample.p_label is not None and not np.isnan(sample.p_label).any() else np.full(len(sample), has.mean())
     n = int(fine.max()) + 1
     expected = np.bincount(fine, due, n)
     of_verdict = np.zeros(n, np.int64)

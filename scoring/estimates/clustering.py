@@ -6,36 +6,65 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from scipy.special import ndtri, stdtrit
 
 from scoring.estimates.cells import Cells
-from scoring.estimates.sample import Sample
+from scoring.estimates.posterior import Worth
+from scoring.estimates.sample import Floats, Ints, Sample
 
 FEW: Final = 30
 """Traces with labels below which the spread between traces is itself too uncertain to trust."""
+GUESSED: Final = 0.3
+"""How alike rows of a trace are taken to be (intraclass correlation) before any trace has failed."""
+FIRM: Final = 2.0
+"""Failing traces (or passing ones, if they are fewer) that the guess is worth."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clustering:
-    """How many traces there are, and how many rows one independent row costs."""
+    """How many traces there are, and what their rows are worth."""
 
     clusters: int  # with labels
-    design_effect: float  # at least 1
+    worth: Worth
 
 
-def clustering(sample: Sample, found: Cells) -> Clustering | None:
-    """The design effect of the failure rate, from the spread of whole traces; None where no trace holds two rows."""
+def clustering(sample: Sample, found: Cells, level: float) -> Clustering | None:
+    """Design effects from the spread of whole traces; None where no trace holds two rows.
+
+    The estimate is linearised: each row has a part in the shares of the verdicts and, if labelled, one in the rates under them. Parts of a
+    trace are summed before they are squared; what comes of it over independent rows is the design effect. Few failing traces say little of
+    how alike rows are, so the correlation is drawn to a guess; few labelled traces say little of the spread, so Student's t takes the
+    normal quantile's place.
+    """
     if sample.cluster is None:
         return None
-    _, codes = np.unique(sample.cluster, return_inverse=True)
-    codes = codes.reshape(-1)
+    codes = np.unique(sample.cluster, return_inverse=True)[1].reshape(-1)
     if codes.max() + 1 == len(codes):
         return None
+    has, label = sample.has_label, np.nan_to_num(sample.label)
     weight, u = found.row_weight, found.label_weight
-    total = weight.sum()
-    has = sample.has_label
-    middle = float(weight @ found.expected / total)
-    part = weight * (found.expected - middle) / total + np.where(has, u * (np.nan_to_num(sample.label) - found.expected), 0.0) / total
-    traces = len(np.unique(codes[has]))
-    alone = float((part**2).sum())
-    together = float((np.bincount(codes, part) ** 2).sum())
-    return Clustering(traces, max(1.0, together / alone) if alone > 0 else 1.0)
+    shares = weight * (found.expected - weight @ found.expected / weight.sum())
+    labels = np.where(has, u * (label - found.expected), 0.0)
+    of_shares = _together(codes, shares)
+    rows = max(1.0, _ratio(of_shares, shares))
+    if not has.any():
+        return Clustering(0, Worth(rows, 1.0))
+    alike = max(_ratio(_together(codes, shares + labels) - of_shares, labels), 1.0)
+    most = max(_ratio(_together(codes, u), u), 1.0)  # the effect if all rows of a trace agreed
+    rarer = min(len(np.unique(codes[has & (label == value)])) for value in (0, 1))
+    correlation = min((alike - 1) / (most - 1), 1.0) if most > 1 + 1e-9 else 0.0
+    correlation = (rarer * correlation + FIRM * GUESSED) / (rarer + FIRM)
+    sums = np.bincount(codes, u)
+    freedom = max(float(sums.sum() ** 2 / (sums**2).sum()) - 1.0, 1.0)
+    tail = (1 + level) / 2
+    wider = float(stdtrit(freedom, tail) / ndtri(tail)) ** 2
+    return Clustering(len(np.unique(codes[has])), Worth(rows, max(1.0, (1 + (most - 1) * correlation) * wider)))
+
+
+def _together(codes: Ints, parts: Floats) -> float:
+    return float((np.bincount(codes, parts) ** 2).sum())
+
+
+def _ratio(together: float, parts: Floats) -> float:
+    alone = float((parts**2).sum())
+    return together / alone if alone > 0 else 1.0

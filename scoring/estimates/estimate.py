@@ -7,10 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from scoring.estimates.agreement import Agreement, agreement
 from scoring.estimates.cells import Cells, cells
 from scoring.estimates.clustering import FEW, Clustering, clustering
-from scoring.estimates.posterior import DRAWS, SEED, draw
+from scoring.estimates.posterior import DRAWS, SEED, Worth, draw
 from scoring.estimates.sample import BadSample, Sample
 
 LEVEL: Final = 0.95
@@ -34,7 +33,6 @@ class Estimate:
     n_effective: float  # labels of equal weight, independent, that would be worth as much
     n_clusters: int | None  # traces with labels; None = rows stand alone
     design_effect: float
-    agreement: Agreement
     warnings: tuple[str, ...]
 
     @property
@@ -48,10 +46,10 @@ def estimate(sample: Sample, *, level: float = LEVEL, seed: int = SEED, draws: i
     if not 0.5 <= level < 1:
         raise BadSample(f"level {level:g}: give a share from 0.5 to below 1, such as 0.95")
     found = cells(sample)
-    together = clustering(sample, found)
-    effect = 1.0 if together is None else together.design_effect
+    together = clustering(sample, found, level)
+    worth = Worth() if together is None else together.worth
     rate = found.rate
-    low, high = (0.0, 1.0) if rate is None else draw(found, effect, seed, draws).interval(level)
+    low, high = (0.0, 1.0) if rate is None else draw(found, worth, seed, draws).interval(level)
     has = sample.has_label
     scored = ~np.isnan(sample.verdict)
     weight = found.label_weight[found.label_weight > 0]
@@ -65,10 +63,9 @@ def estimate(sample: Sample, *, level: float = LEVEL, seed: int = SEED, draws: i
         n=len(sample),
         n_labels=int(has.sum()),
         n_unscored=int((~scored).sum()),
-        n_effective=float(weight.sum() ** 2 / (weight**2).sum()) / effect if len(weight) else 0.0,
+        n_effective=float(weight.sum() ** 2 / (weight**2).sum()) / worth.labels if len(weight) else 0.0,
         n_clusters=None if together is None else together.clusters,
-        design_effect=effect,
-        agreement=agreement(sample, level=level, seed=seed, design_effect=effect),
+        design_effect=worth.labels,
         warnings=tuple(_warnings(sample, found, together)),
     )
 
