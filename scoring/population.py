@@ -1,0 +1,148 @@
+"""Asks the log what there is to sample: how many items of a day each stratum has, and those of them that can be drawn.
+
+The log does the counting and the hashing, so that ten million rows become some thousands; `sampling` decides. An item is an exchange, or
+a trace that began on the day, where its task is judged as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from config.scoring import Sampling
+from proxy.service.client import Access
+from scoring.logged import GENERATIVE
+from scoring.pages import WITHIN, Window, rows
+from scoring.sampling import RISKS, UNIFORM, Candidate, Design, Stratum
+from scoring.tasks import Tasks
+
+UNHAPPY: Final = """
+    (f.score <= 0 OR (lower(f.name) IN ('rating', 'stars') AND f.score <= 2)
+     OR lower(f.value) IN ('false', 'down', 'thumbs_down', 'thumbs-down', 'thumbsdown', 'bad', 'negative', 'dislike', 'no', '👎', '-1', '0')
+     OR lower(f.name) IN ('correction', 'bug', 'bug_report', 'report', 'complaint'))"""
+"""Whether a row `f` of feedback says that the answer was not good: thumbs down, one or two stars, a correction, a report."""
+ELIGIBLE: Final = """
+    e.purpose = 'app' AND e.ending = 'complete' AND e.error_type IS NULL AND coalesce(e.status, 200) < 400
+    AND e.operation IN (SELECT unnest($operations)) AND e.retry_of IS NULL AND e.properties['retry_count'] IS NULL
+    AND (e.environment IS NULL OR lower(e.environment) IN (SELECT unnest($environments)))"""
+"""Finished production exchanges with an answer; retries and the traffic of judges, gates and shadows are left out."""
+KNOWN_DAYS: Final = 7
+"""Days before in which a prompt version counts as known."""
+LONG: Final = 0.95
+FEW: Final = 100
+"""Exchanges of a feature below which its longest twentieth means nothing."""
+BUCKET: Final = 500_000
+"""Exchanges that are grouped at once."""
+MOST_DRAWN: Final = 20_000
+"""Items of one answer of the log."""
+
+_ITEMS: Final = f"""
+    WITH whole AS (SELECT unnest($traced) AS task),
+    earlier AS (
+        SELECT DISTINCT coalesce(e.trace_id, e.session_id) AS trace FROM exchanges e
+        WHERE e.accepted_at >= CAST($before AS TIMESTAMPTZ) AND e.accepted_at < CAST($start AS TIMESTAMPTZ) AND e.purpose = 'app'
+        AND coalesce(e.trace_id, e.session_id) IS NOT NULL),
+    lengths AS (
+        SELECT e.feature, quantile_disc(coalesce(e.input_tokens, 0) + coalesce(e.output_tokens, 0), {LONG}) AS limit_, count(*) AS n
+        FROM exchanges e WHERE {WITHIN.format("e.")} AND {ELIGIBLE} GROUP BY e.feature),
+    known AS (
+        SELECT DISTINCT e.feature, e.prompt_version FROM exchanges e
+        WHERE e.accepted_at >= CAST($known AS TIMESTAMPTZ) AND e.accepted_at < CAST($start AS TIMESTAMPTZ) AND e.purpose = 'app'),
+    unhappy AS (
+        SELECT f.exchange_id FROM feedback f WHERE {UNHAPPY} AND f.exchange_id IS NOT NULL
+        UNION SELECT e.exchange_id FROM feedback f JOIN exchanges e ON e.response_id = f.response_id
+        WHERE {UNHAPPY} AND f.exchange_id IS NULL AND {WITHIN.format("e.")}),
+    checked AS (SELECT exchange_id, label AS task, passed FROM scores WHERE kind = 'checks' AND fingerprint = $checks),
+    one AS (
+        SELECT e.exchange_id, e.accepted_at, coalesce(e.feature, '') AS feature, c.task, e.prompt_version,
+            coalesce(e.response_model, e.request_model) AS model,
+            CASE WHEN c.task IN (SELECT task FROM whole) THEN coalesce(e.trace_id, e.session_id) END AS trace,
+            CASE WHEN e.exchange_id IN (SELECT exchange_id FROM unhappy) THEN 0
+                WHEN NOT c.passed THEN 1
+                WHEN e.prompt_version IS NOT NULL AND e.feature IN (SELECT feature FROM known)
+                    AND NOT EXISTS (SELECT 1 FROM known k WHERE k.feature = e.feature AND k.prompt_version = e.prompt_version) THEN 2
+                WHEN l.n >= {FEW} AND coalesce(e.input_tokens, 0) + coalesce(e.output_tokens, 0) > l.limit_ THEN 3
+                ELSE 4 END AS risk
+        FROM exchanges e JOIN checked c USING (exchange_id) LEFT JOIN lengths l ON l.feature IS NOT DISTINCT FROM e.feature
+        WHERE {WITHIN.format("e.")} AND {ELIGIBLE}),
+    items AS (
+        SELECT coalesce(trace, exchange_id::VARCHAR) AS item, any_value(trace) AS trace_id, count(*) AS exchanges,
+            max(exchange_id)::VARCHAR AS exchange_id, arg_min(feature, exchange_id) AS feature, arg_max(task, exchange_id) AS task,
+            arg_max(model, exchange_id) AS model, arg_max(prompt_version, exchange_id) AS prompt_version, min(risk) AS risk
+        FROM one WHERE (trace IS NULL OR trace NOT IN (SELECT trace FROM earlier)) AND hash(coalesce(trace, exchange_id::VARCHAR)) % $buckets = $bucket
+        GROUP BY 1)"""  # noqa: S608, E501  all of it is ours
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What may be drawn, and once drawn is judged: an exchange or a trace."""
+
+    item: str
+    exchange_id: str  # the last one, which stands for the trace
+    trace_id: str | None  # None: the exchange stands alone
+    exchanges: int
+    feature: str
+    task: str | None
+    model: str | None
+    prompt_version: str | None
+    risk: str
+
+    @property
+    def candidate(self) -> Candidate:
+        """As sampling takes it."""
+        return Candidate(self.item, Stratum(self.feature, self.risk))
+
+    @property
+    def unit(self) -> str:
+        """What kind of item it is."""
+        return "exchange" if self.trace_id is None else "trace"
+
+
+class Population:
+    """The items of one day. Raises ServiceError."""
+
+    def __init__(self, access: Access, span: Window, tasks: Tasks, checks: str, options: Sampling) -> None:
+        """checks: the fingerprint under which the day was checked."""
+        self._access = access
+        self._parameters: dict[str, Any] = {
+            **span.parameters,
+            "before": (span.start - timedelta(days=1)).isoformat(),
+            "known": (span.start - timedelta(days=KNOWN_DAYS)).isoformat(),
+            "traced": [task.name for task in tasks.tasks if task.unit == "trace"] or [""],
+            "operations": sorted(GENERATIVE),
+            "environments": [name.lower() for name in options.environments] or [""],
+            "checks": checks,
+        }
+        counted = rows(access, f"SELECT count(*) AS n FROM exchanges e WHERE {WITHIN.format('e.')}", span.parameters)  # noqa: S608
+        self.exchanges: int = counted[0]["n"]
+        self._buckets = max(1, -(-self.exchanges // BUCKET))
+
+    def sizes(self) -> dict[Stratum, int]:
+        """How many items each stratum has."""
+        found: dict[Stratum, int] = {}
+        sql = f"{_ITEMS} SELECT feature, risk, count(*) AS n FROM items GROUP BY ALL ORDER BY feature, risk"
+        for bucket in range(self._buckets):
+            for row in rows(self._access, sql, {**self._parameters, "buckets": self._buckets, "bucket": bucket}):
+                stratum = Stratum(row["feature"], RISKS[row["risk"]])
+                found[stratum] = found.get(stratum, 0) + row["n"]
+        return found
+
+    def candidates(self, plan: Design) -> Iterator[Item]:
+        """The items that can be drawn: those whose number lies below their stratum's threshold."""
+        limits: dict[str, list[Any]] = {"features": [], "risks": [], "limits": []}
+        for stratum in plan.sizes:
+            limits["features"].append(stratum.feature)
+            limits["risks"].append(RISKS.index(stratum.risk))
+            limits["limits"].append(plan.threshold(stratum))
+        if not plan.sizes:
+            return
+        expected = sum(size * plan.threshold(stratum) for stratum, size in plan.sizes.items())
+        buckets = max(self._buckets, -(-int(expected) // MOST_DRAWN))
+        sql = f"""{_ITEMS}, limits AS (SELECT unnest($features) AS feature, unnest($risks) AS risk, unnest($limits) AS limit_)
+            SELECT items.* FROM items JOIN limits USING (feature, risk) WHERE {UNIFORM} < limit_ ORDER BY item"""  # noqa: S608
+        for bucket in range(buckets):
+            given: Mapping[str, Any] = {**self._parameters, **limits, "seed": plan.seed, "buckets": buckets, "bucket": bucket}
+            for row in rows(self._access, sql, given):
+                yield Item(**{**row, "risk": RISKS[row["risk"]]})
