@@ -44,13 +44,14 @@ class Figure:
 class Counts:
     """What the log holds, as of `at` (monotonic seconds)."""
 
-    ledger: dict[str, int | None] = field(default_factory=dict)
+    ledger: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)  # by host and worker
     exchanges: int | None = None
     unpriced: int | None = None
     no_usage: int | None = None
     estimated: int | None = None
     no_dialect: int | None = None
     size: int | None = None  # bytes of the file
+    wal: int | None = None  # bytes beside it that wait for a checkpoint
     live: int | None = None  # bytes of it in use
     at: float = float("-inf")
 
@@ -76,9 +77,9 @@ class Census:
 def _count(cursor: duckdb.DuckDBPyConnection, file: Path | None) -> Counts:
     names = ("accepted", *_ENDINGS, "shed")
     sums = ", ".join(f"CAST(sum({name}) AS BIGINT)" for name in names)
-    row = cursor.execute(f"SELECT {sums} FROM ledger").fetchone()  # noqa: S608  our own names
-    assert row is not None
-    counts = Counts(ledger={name: value or 0 for name, value in zip(names, row, strict=True)}, at=time.monotonic())
+    counts = Counts(at=time.monotonic())
+    for host, worker, *values in cursor.execute(f"SELECT host, worker, {sums} FROM ledger GROUP BY ALL ORDER BY ALL").fetchall():  # noqa: S608  our own names
+        counts.ledger[host, worker] = dict(zip(names, values, strict=True))
     row = cursor.execute(
         "SELECT count(*), count(*) FILTER (cost_usd IS NULL), count(*) FILTER (input_tokens IS NULL AND output_tokens IS NULL), "
         "count(*) FILTER (usage_source = 'estimated'), count(*) FILTER (dialect IS NULL) FROM exchanges"
@@ -88,6 +89,8 @@ def _count(cursor: duckdb.DuckDBPyConnection, file: Path | None) -> Counts:
     if file is not None:
         with contextlib.suppress(OSError):
             counts.size = file.stat().st_size
+            wal = file.with_name(file.name + ".wal")
+            counts.wal = wal.stat().st_size if wal.exists() else 0
         block = cursor.execute(
             "SELECT block_size * used_blocks FROM pragma_database_size() WHERE database_name = current_database()"
         ).fetchone()
@@ -104,7 +107,9 @@ class Workers:
     active: int = 0  # exchanges under way
     connections: int = 0  # of clients
     refused: int = 0  # requests answered by us, without an upstream
-    spool_full: int = 0  # workers that cannot spool now
+    spool_full: int = 0  # workers that cannot spool all now
+    shed_exchanges: int = 0
+    shed_bytes: int = 0
 
 
 def workers(spool: Path) -> Workers:
@@ -118,28 +123,42 @@ def workers(spool: Path) -> Workers:
         connections=sum(counts.get("connections") or 0 for counts in found),
         refused=sum(counts.get("refused") or 0 for counts in found),
         spool_full=sum(bool(counts.get("spool_full_since")) for counts in found),
+        shed_exchanges=sum(counts.get("shed_exchanges") or 0 for counts in found),
+        shed_bytes=sum(counts.get("shed_bytes") or 0 for counts in found),
     )
 
 
 def figures(counts: Counts, progress: Progress, spool: Path, seen: Workers, queries: dict[str, int]) -> list[Figure]:
     """All metrics. queries: count of SQL queries by outcome."""
     segments, size = spool_size(spool)
-    ledger = counts.ledger
+    by_worker = [({"host": host, "worker": worker}, ledger) for (host, worker), ledger in counts.ledger.items()]
     return [
         _one("goldwash_workers", "gauge", "Worker processes that live.", seen.alive),
         _one("goldwash_workers_accepting", "gauge", "Workers that take new requests.", seen.accepting),
         _one("goldwash_exchanges_active", "gauge", "Exchanges under way.", seen.active),
         _one("goldwash_client_connections", "gauge", "Connections of clients.", seen.connections),
         _one("goldwash_refused_requests", "gauge", "Requests that living workers answered themselves (404, 400, 401).", seen.refused),
-        _one("goldwash_spool_full_workers", "gauge", "Workers that have no room to spool.", seen.spool_full),
-        _one("goldwash_accepted_total", "counter", "Requests accepted, by the ledger of the log.", ledger.get("accepted")),
+        _one("goldwash_spool_full_workers", "gauge", "Workers that have no room to spool all they should.", seen.spool_full),
+        _one("goldwash_workers_shed_exchanges", "gauge", "Exchanges that living workers passed and could not spool.", seen.shed_exchanges),
+        _one("goldwash_workers_shed_bytes", "gauge", "Bytes, of bodies first, that living workers could not spool.", seen.shed_bytes),
+        Figure(
+            "goldwash_accepted_total",
+            "counter",
+            "Requests accepted, by the ledger of the log.",
+            tuple((labels, ledger["accepted"]) for labels, ledger in by_worker),
+        ),
         Figure(
             "goldwash_exchanges_total",
             "counter",
             "Accepted requests by how they ended.",
-            tuple(({"ending": name}, ledger.get(name)) for name in _ENDINGS),
+            tuple(({**labels, "ending": name}, ledger[name]) for labels, ledger in by_worker for name in _ENDINGS),
         ),
-        _one("goldwash_shed_total", "counter", "Exchanges that passed and could not be spooled (counted as lost).", ledger.get("shed")),
+        Figure(
+            "goldwash_shed_total",
+            "counter",
+            "Exchanges that passed and could not be spooled (counted as lost).",
+            tuple((labels, ledger["shed"]) for labels, ledger in by_worker),
+        ),
         _one("goldwash_open_exchanges", "gauge", "Exchanges accepted and not ended yet, as the loader sees them.", progress.open),
         _one("goldwash_rows_written_total", "counter", "Rows of exchanges written since this process started.", progress.rows),
         _one("goldwash_records_written_total", "counter", "Opinions and events written since this process started.", progress.records),
@@ -155,6 +174,7 @@ def figures(counts: Counts, progress: Progress, spool: Path, seen: Workers, quer
         _one("goldwash_estimated_usage_total", "gauge", "Exchanges in the log whose usage is an estimate.", counts.estimated),
         _one("goldwash_unknown_dialect_total", "gauge", "Exchanges in the log that no dialect read.", counts.no_dialect),
         _one("goldwash_log_bytes", "gauge", "Size of the log file.", counts.size),
+        _one("goldwash_log_wal_bytes", "gauge", "Size of the write-ahead log beside the log file.", counts.wal),
         _one("goldwash_log_live_bytes", "gauge", "Bytes of the log file in use; the rest is reused first.", counts.live),
         Figure(
             "goldwash_queries_total", "counter", "SQL queries by outcome.", tuple(({"outcome": k}, v) for k, v in sorted(queries.items()))

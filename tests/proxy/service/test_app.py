@@ -14,6 +14,7 @@ import pyarrow.parquet
 import pytest
 
 from config.settings import Settings
+from proxy.exchange import Ending
 from proxy.log.attach import Log
 from proxy.service.assembly import make_loader
 from proxy.service.opinions import uuid7
@@ -173,8 +174,12 @@ async def test_metrics_tell_what_is_known(service: Running, worker: Spool) -> No
         text = await response.text()
         assert response.content_type == "text/plain"
     lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-    assert lines["goldwash_accepted_total"] == "1"
-    assert lines['goldwash_exchanges_total{ending="complete"}'] == "1"
+    assert lines['goldwash_accepted_total{host="here",worker="w0"}'] == "1"
+    endings = {name: value for name, value in lines.items() if name.startswith("goldwash_exchanges_total")}
+    assert endings == {
+        f'goldwash_exchanges_total{{host="here",worker="w0",ending="{ending.value}"}}': "1" if ending is Ending.COMPLETE else "0"
+        for ending in Ending
+    }
     assert lines["goldwash_rows_written_total"] == "1"
     assert lines["goldwash_exchanges_active"] == "3"
     assert lines["goldwash_unknown_price_total"] == "0"
