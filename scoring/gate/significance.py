@@ -79,6 +79,11 @@ class Share(NamedTuple):
         passed, n = self.rate * self.effective, self.effective
         return 1.0 if n - passed < 1e-9 else float(betaincinv(passed + 1, n - passed, 1 - (1 - confidence) / 2))
 
+    def lower(self, confidence: float) -> float:
+        """Lower end of the two-sided interval of that confidence."""
+        passed, n = self.rate * self.effective, self.effective
+        return 0.0 if passed < 1e-9 else float(betaincinv(passed, n - passed + 1, (1 - confidence) / 2))
+
     def p_below(self, floor: float) -> float:
         """Chance of a rate this low or lower if the true one were the floor."""
         passed, n = self.rate * self.effective, self.effective
@@ -121,12 +126,17 @@ def holm(p_values: Mapping[str, float], alpha: float) -> dict[str, float]:
 
 
 def smallest_drop(drops: Sequence[Fraction | int], cases: int, margin: float, alpha: float) -> float:
-    """The true drop that this comparison would fail with a chance of 0.8, given the noise seen in `drops` (one a cluster).
+    """The true drop that this comparison would fail with a chance of 0.8, given the noise seen in `drops` (one a cluster)."""
+    seen = max(sum(float(drop) ** 2 for drop in drops) - abs(float(sum(drops))), 0.0)
+    return detectable_drop(seen / cases, cases, margin, alpha)
+
+
+def detectable_drop(noise: float, cases: int, margin: float, alpha: float) -> float:
+    """The true drop found with a chance of 0.8 where a case's squared difference between two equal sides is `noise` on average.
 
     The rule asks for more than `margin` and for significance, so the answer never lies below the margin. 1.0 where even a total loss
     would not do.
     """
-    noise = max(sum(float(drop) ** 2 for drop in drops) - abs(float(sum(drops))), 0.0) / cases
     needed, sure = float(-ndtri(alpha)), float(ndtri(POWER))
 
     def shows(drop: float) -> bool:

@@ -146,38 +146,34 @@ FLAKY = (0.05, 0.1, 0.2, 0.3)
 KINDS = ("breaks", "shakes", "thins")
 
 
-def no_change() -> Iterator[tuple[str, Setting]]:
-    """Settings in which nothing changed: each failure is a false alarm."""
+def settings(drop: float, kind: str) -> Iterator[tuple[str, Setting]]:
+    """The usual ways to run a set."""
     for flaky in FLAKY:
-        yield from _plain(Setting(flaky))
-        yield "1 run, and 5% that always fail", Setting(flaky, failing=0.05)
-        yield "5 runs, and 5% that always fail", Setting(flaky, 5, failing=0.05)
-        yield "1 run, 50 cases", Setting(flaky, cases=50)
-        yield "1 run, conversations of 4", Setting(flaky, conversation=4)
+        setting = Setting(flaky, drop=drop, kind=kind)
+        yield "1 run", setting
+        yield "3 runs", replace(setting, runs=3)
+        yield "5 runs", replace(setting, runs=5)
+        yield "1 run with reruns", replace(setting, has_reruns=True)
 
 
-def with_drop(drop: float = 0.05, kind: str = "breaks") -> Iterator[tuple[str, Setting]]:
-    """Settings in which the candidate is worse: each failure is a find."""
+def other_settings(drop: float, kind: str) -> Iterator[tuple[str, Setting]]:
+    """Sets that are harder; with everything means five slices, an anchor, costs and latencies."""
     for flaky in FLAKY:
-        yield from _plain(Setting(flaky, drop=drop, kind=kind))
+        setting = Setting(flaky, drop=drop, kind=kind)
+        full = replace(setting, slices=5, has_anchor=True, has_figures=True)
+        yield "1 run, with everything", full
+        yield "1 run with reruns, with everything", replace(full, has_reruns=True)
+        yield "1 run, and 5% that always fail", replace(setting, failing=0.05)
+        yield "5 runs, and 5% that always fail", replace(setting, runs=5, failing=0.05)
+        yield "1 run, conversations of 4", replace(setting, conversation=4)
+        yield "1 run, 50 cases", replace(setting, cases=50)
 
 
-def _plain(setting: Setting) -> Iterator[tuple[str, Setting]]:
-    """The ways to run a set; with everything means five slices, an anchor, costs and latencies."""
-    full = replace(setting, slices=5, has_anchor=True, has_figures=True)
-    yield "1 run", setting
-    yield "3 runs", replace(setting, runs=3)
-    yield "5 runs", replace(setting, runs=5)
-    yield "1 run with reruns", replace(setting, has_reruns=True)
-    yield "1 run, with everything", full
-    yield "1 run with reruns, with everything", replace(full, has_reruns=True)
-
-
-def table(settings: Iterator[tuple[str, Setting]], repetitions: int, seed: int) -> Iterator[str]:
+def table(lines: Iterator[tuple[str, Setting]], repetitions: int, seed: int) -> Iterator[str]:
     """Lines of a Markdown table, one a setting."""
     yield "| flaky | how it is run | failed | non-zero exit | unclear | runs added |"
     yield "|---|---|---|---|---|---|"
-    for name, setting in settings:
+    for name, setting in lines:
         tally = simulate(setting, repetitions, seed)
         yield (
             f"| {setting.flaky:.0%} | {name} | {tally.share(tally.failed):.3f} | {tally.share(tally.nonzero):.3f} "

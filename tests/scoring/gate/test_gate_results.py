@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring.gate.results import BadInput, Header, Result, Results, lines, parse, read, write
@@ -34,6 +34,7 @@ def test_the_header_holds_what_all_rows_share():
     assert results.header == Header(judge="j1", judge_state="stale", extra={"note": 7})
 
 
+@settings(deadline=None)
 @given(
     st.builds(
         Result,
@@ -59,6 +60,7 @@ def test_what_is_written_is_read_again(row):
     assert parse(lines(results), "x") == results
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=60) | st.sampled_from([b'{"case": "a", "run": 1, "passed": 1}', b"[]", b'{"case": 1}']), max_size=4))
 def test_any_bytes_are_read_or_refused_with_a_sentence(texts):
     """Nothing else than BadInput comes out."""

@@ -6,13 +6,14 @@ import itertools
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta, binom, wilcoxon
 
 from scoring.gate.significance import exceeding_p, holm, rise_p, share, sign_flip_p, smallest_drop
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-4, 4), max_size=7), st.integers(1, 3))
 def test_the_sign_flip_test_is_what_trying_all_signs_gives(steps, unit):
     """Mid-p: the chance of a larger sum, and half the chance of the same."""
@@ -24,6 +25,7 @@ def test_the_sign_flip_test_is_what_trying_all_signs_gives(steps, unit):
     assert sign_flip_p(drops) == pytest.approx(by_hand if any(drops) else 1.0)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_with_one_run_it_is_mcnemars_mid_p(worse, better):
     """The binomial tail of the discordant pairs, less half its first term."""
@@ -88,6 +90,7 @@ def test_the_smallest_drop_shrinks_with_more_cases_and_less_noise():
     assert smallest_drop([], 5, 0.02, 0.045) > 0.3
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0.2, 5), min_size=3, max_size=12, unique=True))
 def test_the_signed_rank_test_is_scipys_but_for_the_half_of_ties(ratios):
     """Mid-p lies between the chance of more and the chance of as much."""
