@@ -1,4 +1,4 @@
-"""Holds a release to the golden cases: decides, with evidence, on result files."""
+"""Hold a release to the golden cases: decide, with evidence, on result files."""
 
 from __future__ import annotations
 

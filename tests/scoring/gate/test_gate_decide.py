@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from scoring.gate.decide import Rerun, deliberate
-from scoring.gate.results import BadInput, Result
+from scoring.gate.results import BadInput, Result, Results
 from scoring.gate.rules import Rules
 from scoring.gate.wording import as_text
 from scoring.gate.words import State
@@ -130,6 +133,43 @@ def test_nothing_in_common_is_bad_input():
     aside = results("11", status="candidate")
     with pytest.raises(BadInput, match="no case in common"):
         verdict(aside, aside)
+
+
+SIDE = st.dictionaries(
+    st.sampled_from([f"c{i}" for i in range(8)]),
+    st.builds(
+        Result,
+        case=st.just(""),
+        run=st.just(1),
+        passed=st.sampled_from([True, True, False, None]),
+        critical=st.booleans(),
+        cost_usd=st.none() | st.floats(0, 10),
+        latency_ms=st.none() | st.floats(0, 10),
+        cluster=st.none() | st.sampled_from("ab"),
+        slice=st.none() | st.sampled_from("xy"),
+        status=st.none() | st.sampled_from(["confirmed", "known_failing", "guarding", "retired"]),
+        version=st.none() | st.sampled_from("12"),
+        families=st.none() | st.just(("gpt",)),
+    ),
+    min_size=1,
+).map(lambda rows: Results(tuple(replace(row, case=case, error=None if row.passed is not None else "e") for case, row in rows.items())))
+
+
+@settings(deadline=None)
+@given(SIDE, SIDE, st.none() | SIDE, st.sampled_from(["held", "all"]), st.booleans())
+def test_any_two_files_get_a_verdict_or_a_sentence(base, candidate, anchor, counts, strict):
+    """The exit code, the JSON and the text agree; nothing else than BadInput is raised."""
+    try:
+        found = verdict(base, candidate, Rules.model_validate({"floor": {"counts": counts}}), anchor=anchor, strict=strict)
+    except BadInput:
+        return
+    states = {ruling.state for ruling in found.rulings}
+    assert (found.exit_code == 1) == (State.FAILED in states and State.UNMEASURED not in states)
+    assert (found.exit_code == 0) <= states.isdisjoint({State.FAILED, State.UNMEASURED, State.UNFIT})
+    assert json.loads(json.dumps(found.as_json(), allow_nan=False))["exit_code"] == found.exit_code
+    assert as_text(found)
+    again = verdict(base, candidate, Rules.model_validate({"floor": {"counts": counts}}), anchor=anchor, strict=strict)
+    assert again == found
 
 
 def test_a_ruling_that_does_not_exist():
