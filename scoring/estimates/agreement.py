@@ -9,7 +9,7 @@ import numpy as np
 
 from scoring.estimates.sample import Floats, Sample
 
-DRAWS: Final = 8_000
+DRAWS: Final = 4_000
 PRIOR: Final = 0.5
 """Jeffreys' prior count, for the judge's shares and for the failures under each verdict."""
 

@@ -14,7 +14,7 @@ from scoring.estimates.sample import Floats, Ints, Sample
 
 FEW: Final = 30
 """Traces with labels below which the spread between traces is itself too uncertain to trust."""
-GUESSED: Final = 0.3
+GUESSED: Final = 0.5
 """How alike rows of a trace are taken to be (intraclass correlation) before any trace has failed."""
 FIRM: Final = 2.0
 """Failing traces (or passing ones, if they are fewer) that the guess is worth."""
@@ -28,7 +28,7 @@ class Clustering:
     worth: Worth
 
 
-def clustering(sample: Sample, found: Cells, level: float) -> Clustering | None:
+def clustering(sample: Sample, found: Cells, level: float, guessed: float = GUESSED) -> Clustering | None:
     """Design effects from the spread of whole traces; None where no trace holds two rows.
 
     The estimate is linearised: each row has a part in the shares of the verdicts and, if labelled, one in the rates under them. Parts of a
@@ -53,7 +53,7 @@ def clustering(sample: Sample, found: Cells, level: float) -> Clustering | None:
     most = max(_ratio(_together(codes, u), u), 1.0)  # the effect if all rows of a trace agreed
     rarer = min(len(np.unique(codes[has & (label == value)])) for value in (0, 1))
     correlation = min((alike - 1) / (most - 1), 1.0) if most > 1 + 1e-9 else 0.0
-    correlation = (rarer * correlation + FIRM * GUESSED) / (rarer + FIRM)
+    correlation = (rarer * correlation + FIRM * guessed) / (rarer + FIRM)
     sums = np.bincount(codes, u)
     freedom = max(float(sums.sum() ** 2 / (sums**2).sum()) - 1.0, 1.0)
     tail = (1 + level) / 2

@@ -9,7 +9,7 @@ import numpy as np
 
 from scoring.estimates.cells import Cells, cells
 from scoring.estimates.clustering import FEW, Clustering, clustering
-from scoring.estimates.posterior import DRAWS, SEED, Worth, draw
+from scoring.estimates.posterior import DRAWS, SEED, Draws, Worth, draw
 from scoring.estimates.sample import BadSample, Sample
 
 LEVEL: Final = 0.95
@@ -68,6 +68,13 @@ def estimate(sample: Sample, *, level: float = LEVEL, seed: int = SEED, draws: i
         design_effect=worth.labels,
         warnings=tuple(_warnings(sample, found, together)),
     )
+
+
+def posterior(sample: Sample, *, level: float = LEVEL, seed: int = SEED, draws: int = DRAWS) -> Draws | None:
+    """Draws of the failure rate that an estimate is read from; None without labels."""
+    found = cells(sample)
+    together = clustering(sample, found, level)
+    return None if found.rate is None else draw(found, Worth() if together is None else together.worth, seed, draws)
 
 
 def _warnings(sample: Sample, found: Cells, together: Clustering | None) -> list[str]:

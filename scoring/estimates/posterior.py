@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from scipy.special import betaincinv
 
 from scoring.estimates.cells import Cells
 from scoring.estimates.sample import Floats
 
-DRAWS: Final = 8_000
-"""Monte Carlo draws: the limits then wander by 4% of a standard deviation."""
+DRAWS: Final = 4_000
+"""Monte Carlo draws: the limits then wander by 5% of a standard deviation."""
 SEED: Final = 20_250_101
 """The default seed: the same file gives the same interval."""
 SHARED: Final = 0.7
@@ -25,6 +26,8 @@ DARK: Final = 0.25
 LEAN: Final = 0.6
 """Passes that every group is given for the lower limit (and failures for the upper one): a little over the half, for the oscillation
 that a discrete count brings (Brown, Cai and DasGupta 2001)."""
+SEEN: Final = 20
+"""Draws that must lie beyond a limit for it to be read off them."""
 TINY: Final = 1e-300
 """Keeps a draw of nothing out of nothing at 0."""
 
@@ -47,7 +50,18 @@ class Draws:
     def interval(self, level: float) -> tuple[float, float]:
         """The central interval of that level."""
         tail = (1.0 - level) / 2.0
-        return float(np.quantile(self.low, tail)), float(np.quantile(self.high, 1.0 - tail))
+        return _quantile(self.low, tail), _quantile(self.high, 1.0 - tail)
+
+
+def _quantile(values: Floats, share: float) -> float:
+    """That quantile of draws; beyond what they can show, of the beta distribution with their mean and variance."""
+    if min(share, 1.0 - share) * len(values) >= SEEN:
+        return float(np.quantile(values, share))
+    mean, variance = float(values.mean()), float(values.var())
+    if variance <= 0.0 or not 0.0 < mean < 1.0:
+        return mean
+    n = max(mean * (1.0 - mean) / variance - 1.0, TINY)
+    return float(betaincinv(n * mean, n * (1.0 - mean), share))
 
 
 def draw(found: Cells, worth: Worth, seed: int, draws: int = DRAWS) -> Draws:
