@@ -39,6 +39,13 @@ def rounds() -> int | None:
 
 
 @pytest.fixture
+def long_form(rounds: int | None) -> None:
+    """Skips in the short form."""
+    if rounds is None:
+        pytest.skip("takes long: scripts/faults")
+
+
+@pytest.fixture
 def report(request: pytest.FixtureRequest) -> Callable[[Line], None]:
     """Adds a line to the table."""
     return request.config.stash.setdefault(LINES, []).append

@@ -7,8 +7,6 @@ import os
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from tests.faults.account import account
 from tests.faults.traffic import Crowd, Stage, more
 from tests.helpers.client import fetch
@@ -161,10 +159,8 @@ def test_log_disk_full(install, stage_of_faults: Stage, small_disk, report, tmp_
     report(found.line("log disk full", 1, 0, "rows wait in the spool until there is room"))
 
 
-def test_log_disk_full_at_a_checkpoint(install, stage_of_faults: Stage, small_disk, report, rounds, tmp_path: Path) -> None:
+def test_log_disk_full_at_a_checkpoint(install, stage_of_faults: Stage, small_disk, report, long_form, tmp_path: Path) -> None:
     """A disk that fills up while DuckDB checkpoints makes it refuse everything until the file is opened anew: the service does that."""
-    if rounds is None:
-        pytest.skip("takes long: scripts/faults")
     disk = tmp_path / "log-disk"
     goldwash: Goldwash = install(log={"address": str(disk / "goldwash.duckdb")}, spool={"segment_mb": 32})
     small_disk(disk, 170)

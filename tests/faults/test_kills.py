@@ -48,7 +48,7 @@ def kill(goldwash: Goldwash, victim: str) -> None:
         kill_child(goldwash, victim)
 
 
-@pytest.mark.parametrize(("victim", "short", "share"), [("worker", 3, 0.4), ("service", 3, 0.3), ("supervisor", 1, 0.15), ("all", 1, 0.15)])
+@pytest.mark.parametrize(("victim", "short", "share"), [("worker", 2, 0.4), ("service", 2, 0.3), ("supervisor", 1, 0.15), ("all", 1, 0.15)])
 def test_killed(install, stage_of_faults: Stage, report, rounds, victim: str, short: int, share: float) -> None:
     """SIGKILL under load, again and again: accepted = rows, none doubled, lost only with a worker and only what was under way."""
     goldwash: Goldwash = install()

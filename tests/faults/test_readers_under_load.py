@@ -102,7 +102,7 @@ def _quiet(pid: int) -> bool:
     return busy(pid) - before < 0.2
 
 
-def test_sleeper_over_quack(install, stage_of_faults: Stage, report) -> None:
+def test_sleeper_over_quack(install, stage_of_faults: Stage, report, long_form) -> None:
     """A DuckDB client takes five rows over Quack and falls asleep: rows go on coming in."""
     from proxy.log import extensions
 
