@@ -57,7 +57,7 @@ _ITEMS: Final = f"""
     checked AS (SELECT exchange_id, label AS task, passed FROM scores WHERE kind = 'checks' AND fingerprint = $checks),
     one AS (
         SELECT e.exchange_id, e.accepted_at, coalesce(e.feature, '') AS feature, c.task, e.prompt_version,
-            coalesce(e.response_model, e.request_model) AS model,
+            coalesce(e.response_model, e.request_model) AS model, e.input_tokens, e.output_tokens,
             CASE WHEN c.task IN (SELECT task FROM whole) THEN coalesce(e.trace_id, e.session_id) END AS trace,
             CASE WHEN e.exchange_id IN (SELECT exchange_id FROM unhappy) THEN 0
                 WHEN NOT c.passed THEN 1
@@ -65,14 +65,16 @@ _ITEMS: Final = f"""
                     AND NOT EXISTS (SELECT 1 FROM known k WHERE k.feature = e.feature AND k.prompt_version = e.prompt_version) THEN 2
                 WHEN l.n >= {FEW} AND coalesce(e.input_tokens, 0) + coalesce(e.output_tokens, 0) > l.limit_ THEN 3
                 ELSE 4 END AS risk
-        FROM exchanges e JOIN checked c USING (exchange_id) LEFT JOIN lengths l ON l.feature IS NOT DISTINCT FROM e.feature
-        WHERE {WITHIN.format("e.")} AND {ELIGIBLE}),
+        FROM exchanges e LEFT JOIN checked c USING (exchange_id) LEFT JOIN lengths l ON l.feature IS NOT DISTINCT FROM e.feature
+        WHERE {WITHIN.format("e.")} AND {ELIGIBLE} AND (c.passed IS NOT NULL OR NOT $checked_only)),
     items AS (
         SELECT coalesce(trace, exchange_id::VARCHAR) AS item, any_value(trace) AS trace_id, count(*) AS exchanges,
             max(exchange_id)::VARCHAR AS exchange_id, arg_min(feature, exchange_id) AS feature, arg_max(task, exchange_id) AS task,
-            arg_max(model, exchange_id) AS model, arg_max(prompt_version, exchange_id) AS prompt_version, min(risk) AS risk
-        FROM one WHERE (trace IS NULL OR trace NOT IN (SELECT trace FROM earlier)) AND hash(coalesce(trace, exchange_id::VARCHAR)) % $buckets = $bucket
-        GROUP BY 1)"""  # noqa: S608, E501  all of it is ours
+            arg_max(model, exchange_id) AS model, arg_max(prompt_version, exchange_id) AS prompt_version, min(risk) AS risk,
+            CAST(max(coalesce(input_tokens, 0)) + sum(coalesce(output_tokens, 0)) AS BIGINT) AS tokens
+        FROM one WHERE (trace IS NULL OR trace NOT IN (SELECT trace FROM earlier))
+            AND hash(coalesce(trace, exchange_id::VARCHAR)) % $buckets = $bucket
+        GROUP BY 1)"""  # noqa: S608  all of it is ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ class Item:
     model: str | None
     prompt_version: str | None
     risk: str
+    tokens: int  # of the longest request and all answers, as the log has them
 
     @property
     def candidate(self) -> Candidate:
@@ -103,8 +106,8 @@ class Item:
 class Population:
     """The items of one day. Raises ServiceError."""
 
-    def __init__(self, access: Access, span: Window, tasks: Tasks, checks: str, options: Sampling) -> None:
-        """checks: the fingerprint under which the day was checked."""
+    def __init__(self, access: Access, span: Window, tasks: Tasks, checks: str, options: Sampling, *, checked_only: bool = True) -> None:
+        """checks: the fingerprint under which the day was checked. checked_only: False = what was not checked yet counts too."""
         self._access = access
         self._parameters: dict[str, Any] = {
             **span.parameters,
@@ -114,6 +117,7 @@ class Population:
             "operations": sorted(GENERATIVE),
             "environments": [name.lower() for name in options.environments] or [""],
             "checks": checks,
+            "checked_only": checked_only,
         }
         counted = rows(access, f"SELECT count(*) AS n FROM exchanges e WHERE {WITHIN.format('e.')}", span.parameters)  # noqa: S608
         self.exchanges: int = counted[0]["n"]
@@ -122,7 +126,7 @@ class Population:
     def sizes(self) -> dict[Stratum, int]:
         """How many items each stratum has."""
         found: dict[Stratum, int] = {}
-        sql = f"{_ITEMS} SELECT feature, risk, count(*) AS n FROM items GROUP BY ALL ORDER BY feature, risk"
+        sql = f"{_ITEMS} SELECT feature, risk, count(*) AS n FROM items GROUP BY ALL ORDER BY feature, risk"  # noqa: S608
         for bucket in range(self._buckets):
             for row in rows(self._access, sql, {**self._parameters, "buckets": self._buckets, "bucket": bucket}):
                 stratum = Stratum(row["feature"], RISKS[row["risk"]])

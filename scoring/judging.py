@@ -1,0 +1,322 @@
+"""Takes the sampled items to the judges: many calls at once, each answer written the moment it comes, none paid twice.
+
+An answer in the log is found again by the judge's fingerprint and the hash of the very request; its grades are read from its words anew,
+so that whatever was killed between two writes comes out the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+import uvloop
+
+from config.scoring import Judge, Scoring
+from config.settings import ConfigError, Settings
+from proxy.accounting.pricing import Pricer
+from proxy.service.client import Access
+from scoring import verdicts
+from scoring.judge import client as judges
+from scoring.judge import wire
+from scoring.judge.client import Client, Down, Unanswered
+from scoring.judge.decision import Decision, Verdict, decide, needs_second
+from scoring.judge.fingerprint import Fingerprint, fingerprint
+from scoring.judge.material import Material, of_trace
+from scoring.judge.prompt import Question, question
+from scoring.judge.rubric import Rubric
+from scoring.outbox import Outbox
+from scoring.pages import Window, by_id, of_traces, rows
+from scoring.population import Item
+from scoring.sampling import Drawn
+from scoring.verdicts import JUDGE, SECOND, About, Answer
+
+PAGE: Final = 100
+"""Items whose bodies are read at once."""
+SKIPPED_BUDGET: Final = "the budget is spent"
+
+
+class Task(NamedTuple):
+    """One item on its way to the judges."""
+
+    item: Item
+    drawn: Drawn
+    label_probability: float
+    rubric: Rubric | None  # None: there is nothing to ask
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one item."""
+
+    task: Task
+    state: str  # scored | unscored | failed | skipped
+    why: str | None = None
+    decision: Decision | None = None
+    first: Verdict | None = None
+    second: Verdict | None = None
+    fingerprint: str | None = None
+    second_fingerprint: str | None = None
+    score_id: str | None = None  # the row of the first judge's verdict
+    calls: int = 0  # answered in this run
+    cost_usd: Decimal | None = None  # of those
+
+
+@dataclass(slots=True)
+class Bench:
+    """The judges of a run, and what they cost so far."""
+
+    first: Client
+    second: Client | None
+    options: Scoring
+    budget: Decimal | None
+    mean: Decimal = Decimal(0)  # dollars a call, as planned until calls are known
+    in_flight: int = 0
+    skipped: bool = False
+    marks: dict[tuple[str, str], Fingerprint] = field(default_factory=dict)
+
+    @property
+    def spent(self) -> Decimal:
+        """Dollars."""
+        return self.first.health.cost_usd + (self.second.health.cost_usd if self.second else 0)
+
+    def affords(self) -> bool:
+        """Whether one more call stays within the budget, with those under way."""
+        if self.budget is None:
+            return True
+        calls = self.first.health.calls + (self.second.health.calls if self.second else 0)
+        mean = self.spent / calls if calls else self.mean
+        return self.spent + mean * (self.in_flight + 1) <= self.budget
+
+    def mark(self, judge: Judge, rubric: Rubric) -> Fingerprint:
+        """The fingerprint of a judge with a rubric."""
+        known = self.marks.get((judge.model + judge.upstream, rubric.name))
+        if known is None:
+            known = self.marks[judge.model + judge.upstream, rubric.name] = fingerprint(judge, rubric, self.options.most_characters)
+        return known
+
+
+def run(
+    settings: Settings,
+    options: Scoring,
+    span: Window,
+    tasks: Sequence[Task],
+    access: Access,
+    outbox: Outbox,
+    pricer: Pricer,
+    done: Callable[[Outcome], None],
+    *,
+    environ: Mapping[str, str],
+    run_id: str,
+    mean: Decimal = Decimal(0),
+    attempts: int | None = None,
+) -> Bench:
+    """Judge items in their order; `done` hears of each. Raises ConfigError, ServiceError, SpoolFull; never for what a judge does."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_run(settings, options, span, tasks, access, outbox, pricer, done, environ, run_id, mean, attempts))
+
+
+async def _run(
+    settings: Settings,
+    options: Scoring,
+    span: Window,
+    tasks: Sequence[Task],
+    access: Access,
+    outbox: Outbox,
+    pricer: Pricer,
+    done: Callable[[Outcome], None],
+    environ: Mapping[str, str],
+    run_id: str,
+    mean: Decimal,
+    attempts: int | None,
+) -> Bench:
+    assert options.judge is not None
+    async with judges.session(options.concurrency) as session:
+        tries = attempts or options.attempts
+        try:
+            first = Client(session, options.judge, settings, pricer, environ, attempts=tries)
+            second = Client(session, options.second_judge, settings, pricer, environ, attempts=tries) if options.second_judge else None
+        except Down as error:
+            raise ConfigError(f"config/scoring.toml: {error}") from error
+        bench = Bench(first, second, options, None if options.budget_usd is None else Decimal(str(options.budget_usd)), mean)
+        room = _Room(bench, outbox, options.sampling.seed, run_id)
+        queue: asyncio.Queue[_Ready | None] = asyncio.Queue(2 * options.concurrency)
+        workers = [asyncio.create_task(_work(room, queue, done)) for _ in range(options.concurrency)]
+        try:
+            async for page in _pages(access, span, tasks, options.most_characters):
+                for ready in page:
+                    await _put(queue, ready, workers)
+            for _ in workers:
+                await _put(queue, None, workers)
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+        return bench
+
+
+class _Ready(NamedTuple):
+    """An item with all that was read of it."""
+
+    task: Task
+    material: Material | None  # None: it is gone
+    override: tuple[str, str] | None
+    stored: Mapping[tuple[str, str], Answer]  # by fingerprint and request hash
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    bench: Bench
+    outbox: Outbox
+    seed: str
+    run_id: str
+
+
+async def _put(queue: asyncio.Queue[_Ready | None], ready: _Ready | None, workers: Sequence[asyncio.Task[None]]) -> None:
+    """Put, unless a worker has died: then nobody may ever take it."""
+    putting = asyncio.ensure_future(queue.put(ready))
+    finished, _ = await asyncio.wait({putting, *workers}, return_when=asyncio.FIRST_COMPLETED)
+    for one in finished:
+        if one is not putting:
+            one.result()  # raises what ended it
+    await putting
+
+
+async def _work(room: _Room, queue: asyncio.Queue[_Ready | None], done: Callable[[Outcome], None]) -> None:
+    while (ready := await queue.get()) is not None:
+        done(await _judged(room, ready))
+
+
+async def _judged(room: _Room, ready: _Ready) -> Outcome:
+    """One item before one judge or two."""
+    bench, task = room.bench, ready.task
+    assert task.rubric is not None
+    if ready.material is None:
+        return Outcome(task, "skipped", "its bodies are not in the log")
+    asked = task.rubric.asked(ready.material.has)
+    if not any(item.critical for item in asked):
+        return Outcome(task, "skipped", f"no question of the rubric {task.rubric.name} applies to it")
+    posed = question(task.rubric, asked, ready.material, task.item.item, room.seed)
+    opinions: list[_Opinion] = []
+    try:
+        opinions.append(await _opinion(room, bench.first, ready, posed, JUDGE))
+        if bench.second is not None and needs_second(opinions[0].verdict, bench.options.low_confidence):
+            opinions.append(await _opinion(room, bench.second, ready, posed, SECOND))
+    except _TooDear:
+        return _outcome(task, "skipped", SKIPPED_BUDGET, opinions)
+    except (Unanswered, Down) as error:
+        which = "the second judge: " if opinions else ""
+        return _outcome(task, "failed", f"{which}{error}", opinions)
+    second = opinions[1].verdict if len(opinions) > 1 else None
+    decision = decide(opinions[0].verdict, second, ready.override)
+    return _outcome(task, decision.state, decision.why, opinions, decision)
+
+
+class _TooDear(Exception):
+    """No money is left for the call."""
+
+
+class _Opinion(NamedTuple):
+    """A judge's verdict with its row in the log."""
+
+    verdict: Verdict
+    fingerprint: str
+    score_id: str
+    calls: int
+    cost_usd: Decimal | None
+
+
+def _outcome(task: Task, state: str, why: str | None, opinions: list[_Opinion], decision: Decision | None = None) -> Outcome:
+    costs = [opinion.cost_usd for opinion in opinions if opinion.calls]
+    return Outcome(
+        task,
+        state,
+        why,
+        decision,
+        opinions[0].verdict if opinions else None,
+        opinions[1].verdict if len(opinions) > 1 else None,
+        opinions[0].fingerprint if opinions else None,
+        opinions[1].fingerprint if len(opinions) > 1 else None,
+        opinions[0].score_id if opinions else None,
+        sum(opinion.calls for opinion in opinions),
+        None if not costs or any(cost is None for cost in costs) else sum((cost for cost in costs if cost is not None), Decimal(0)),
+    )
+
+
+async def _opinion(room: _Room, client: Client, ready: _Ready, posed: Question, role: str) -> _Opinion:
+    """One judge's verdict: found in the log, or asked for and written."""
+    task, bench = ready.task, room.bench
+    assert task.rubric is not None
+    mark = bench.mark(client.judge, task.rubric).id
+    request_hash = sha256(wire.body(client.judge, posed)).hexdigest()[:32]
+    about = About(task.item, task.drawn, task.rubric, client.judge, role, mark, request_hash, room.run_id)
+    answer = ready.stored.get((mark, request_hash))
+    reply = None
+    if answer is None:
+        reply = await _asked(bench, client, posed, task.item.exchange_id)
+        answer = verdicts.answered(reply)
+    verdict = verdicts.of(answer, posed)
+    score_id = verdicts.write(room.outbox, about, verdict, answer, reply)
+    return _Opinion(verdict, mark, score_id, int(reply is not None), reply.cost_usd if reply is not None else None)
+
+
+async def _asked(bench: Bench, client: Client, posed: Question, about: str) -> judges.Reply:
+    if not bench.affords():
+        bench.skipped = True
+        raise _TooDear
+    bench.in_flight += 1
+    try:
+        return await client.ask(posed, about)
+    finally:
+        bench.in_flight -= 1
+
+
+async def _pages(access: Access, span: Window, tasks: Sequence[Task], most_characters: int) -> AsyncIterator[list[_Ready]]:
+    """Items with their material, a page ahead of the judging."""
+    pages = [tasks[start : start + PAGE] for start in range(0, len(tasks), PAGE)]
+    coming: asyncio.Future[list[_Ready]] | None = None
+    for number in range(len(pages) + 1):
+        ahead = None
+        if number < len(pages):
+            ahead = asyncio.ensure_future(asyncio.to_thread(_prepared, access, span, pages[number], most_characters))
+        if coming is not None:
+            yield await coming
+        coming = ahead
+
+
+def _prepared(access: Access, span: Window, tasks: Sequence[Task], most_characters: int) -> list[_Ready]:
+    """Read a page of items: the exchanges, the checks that no judge overrules, and the answers that are there already."""
+    alone = by_id(access, [task.item.exchange_id for task in tasks if task.item.trace_id is None])
+    traced = [task.item.trace_id for task in tasks if task.item.trace_id is not None]
+    steps = of_traces(access, Window(span.start, span.end + (span.end - span.start)), traced) if traced else {}
+    of_item = {
+        task.item.item: steps.get(task.item.trace_id, []) if task.item.trace_id else [alone[task.item.exchange_id]]
+        for task in tasks
+        if task.item.trace_id is not None or task.item.exchange_id in alone
+    }
+    ids = [step.exchange_id for found in of_item.values() for step in found]
+    overriding = _overriding(access, ids)
+    stored = verdicts.stored(access, [task.item.exchange_id for task in tasks])
+    ready = []
+    for task in tasks:
+        found = of_item.get(task.item.item, [])
+        override = next((overriding[step.exchange_id] for step in found if step.exchange_id in overriding), None)
+        whole = bool(found) and any(step.request_body is not None for step in found)
+        material = of_trace(found, most_characters) if whole else None
+        ready.append(_Ready(task, material, override, stored.get(task.item.exchange_id, {})))
+    return ready
+
+
+def _overriding(access: Access, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+    found = rows(
+        access,
+        "SELECT exchange_id::VARCHAR AS id, name, reason FROM scores WHERE kind = 'check' AND NOT passed "
+        "AND exchange_id IN (SELECT CAST(unnest($ids) AS UUID)) AND properties ->> 'overrides_judge' = 'true' "
+        "AND properties ->> 'validated' = 'true' ORDER BY name DESC",
+        {"ids": list(ids)},
+    )
+    return {row["id"]: (row["name"], row["reason"] or "") for row in found}

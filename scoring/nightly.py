@@ -1,0 +1,425 @@
+"""The night, one function a stage: check everything, draw a sample, judge it, flag what failed. Each stage can be run again at any moment.
+
+Nothing here remembers: what is done is asked of the log, and whatever a stage finds is spooled as it is found. So a run that is killed
+anywhere is finished by the next one, and a run over a finished day writes nothing and pays nothing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+from config.scoring import Judge, Scoring
+from config.settings import ConfigError, Settings
+from proxy.accounting.pricing import Pricer
+from proxy.exchange import Reading, Usage
+from proxy.service.assembly import price_overrides
+from proxy.service.client import Access
+from proxy.service.opinions import uuid7
+from scoring import checking, flagging, judging
+from scoring.judge.client import Health
+from scoring.judge.fingerprint import fingerprint
+from scoring.judge.rubric import Rubric
+from scoring.judging import Bench, Outcome, Task
+from scoring.ledger import FAILED, SKIPPED, Ledger
+from scoring.outbox import Outbox
+from scoring.pages import Window, day, rows, windows
+from scoring.population import Item, Population
+from scoring.sampling import Audit, Design, Drawn, Stratum, TooFew, audit, design, draw
+from scoring.tasks import Tasks
+
+ANSWER_TOKENS: Final = 60
+QUESTION_TOKENS: Final = 45
+PROMPT_TOKENS: Final = 420
+"""What a call costs beside the judged text: tokens an answered question, a question, and the instructions. For plans only."""
+SECOND_SHARE: Final = 0.25
+"""Share of the items that the second judge is expected to see."""
+NEAR_DUPLICATE: Final = "near_duplicate"
+
+
+class Busy(Exception):
+    """Another `goldwash score` works on this log."""
+
+    exit_code = 1
+
+
+class Progress(Protocol):
+    """Hears how far a stage is."""
+
+    def begin(self, stage: str, total: int) -> None:
+        """A stage of so many steps begins; it replaces the one before."""
+
+    def advance(self, steps: int = 1) -> None:
+        """So many steps are done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """What a run works with. `growing`: the day is not over, so nothing that needs all of it is done."""
+
+    settings: Settings
+    options: Scoring
+    tasks: Tasks
+    rubrics: Mapping[str, Rubric]
+    day: date
+    progress: Progress
+    environ: Mapping[str, str]
+    growing: bool = False
+    run_id: str = field(default_factory=lambda: str(UUID(bytes=uuid7())))
+
+    @property
+    def span(self) -> Window:
+        """The day in UTC."""
+        return day(self.day)
+
+    @property
+    def checks(self) -> str:
+        """The fingerprint of all checks."""
+        return checking.fingerprint(self.tasks)
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a run did."""
+
+    day: date
+    run_id: str
+    exchanges: int = 0
+    checked: int = 0
+    failed_checks: int = 0
+    near_duplicates: int = 0
+    drawn: int = 0
+    judged: int = 0  # items of this run, whatever became of them
+    states: dict[str, int] = field(default_factory=dict)  # of the whole day's sample
+    why: dict[str, int] = field(default_factory=dict)  # of what failed or was skipped in this run
+    calls: int = 0
+    cost_usd: Decimal = Decimal(0)
+    unpriced: int = 0
+    flags: int = 0
+    judge: Health | None = None
+    second_judge: Health | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the day is done: nothing failed that the next run would try again."""
+        return not self.states.get(FAILED)
+
+    def as_json(self) -> dict[str, Any]:
+        """For `judge_runs`."""
+        return {**asdict(self), "day": self.day.isoformat(), "cost_usd": str(self.cost_usd)}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What was drawn of a day."""
+
+    plan: Design
+    tasks: tuple[Task, ...]  # in the order of judging
+    audit: Audit
+
+
+def night(with_: Night) -> Summary:
+    """All stages. Raises Busy, ConfigError, BadRubric, LogError, NoLog, ServiceError, SpoolFull."""
+    summary = Summary(with_.day, with_.run_id)
+    with _alone(with_.settings.data_dir), Outbox(with_.settings) as outbox:
+        outbox.deliver()  # what an earlier run left in the spool
+        check(with_, outbox, summary)
+        sampled = sample(with_, summary)
+        judge(with_, sampled, outbox, summary)
+        if not with_.growing:
+            flag(with_, sampled, outbox, summary)
+        close(with_, outbox, summary)
+    return summary
+
+
+def check(with_: Night, outbox: Outbox, summary: Summary) -> None:
+    """Run the checks on all that has not been checked, and compare the day's answers with each other."""
+    with Access(with_.settings) as access:
+        whole = windows(access, with_.span, checking.CHECKED, {})
+        pages = checking.pending(access, with_.span, with_.tasks)
+        summary.exchanges = sum(n for _, n in whole)
+        compared = _compared(access, with_, summary.exchanges)
+    if with_.growing or (compared and pages):
+        sketched, todo, only_pending = 0.0, pages, True
+    elif compared:
+        return
+    else:
+        sketched = min(1.0, checking.MOST_SKETCHES / max(1, summary.exchanges))
+        untouched = sum(n for _, n in pages) == summary.exchanges
+        todo, only_pending = (pages, True) if untouched else (whole, False)
+    with_.progress.begin("checking", sum(n for _, n in todo))
+    tally = checking.check_all(
+        with_.settings,
+        with_.tasks,
+        todo,
+        outbox,
+        with_.progress.advance,
+        run_id=with_.run_id,
+        seed=with_.options.sampling.seed,
+        sketched=sketched,
+        only_pending=only_pending,
+        workers=with_.options.workers,
+    )
+    summary.checked, summary.failed_checks = tally.checked, tally.failed
+    if sketched:
+        summary.near_duplicates = checking.duplicates(with_.tasks, tally, outbox, with_.run_id)
+        stage = {"stage": NEAR_DUPLICATE, "state": "done", "n_population": summary.exchanges, "fingerprint": with_.checks}
+        outbox.add("judge_runs", {**stage, "run_id": with_.run_id, "day": with_.day.isoformat()}, uuid7())
+    outbox.deliver()
+
+
+def sample(with_: Night, summary: Summary | None = None, *, checked_only: bool = True) -> Sample:
+    """Draw the day's items. checked_only: False = also what has not been checked yet, for a plan."""
+    with Access(with_.settings) as access:
+        people = Population(access, with_.span, with_.tasks, with_.checks, with_.options.sampling, checked_only=checked_only)
+        plan = design(people.sizes(), with_.options.sampling, floors=not with_.growing)
+        try:
+            items, chosen = _chosen(people, plan)
+        except TooFew:  # so unlikely that it is simply done without floors' short cut
+            plan = Design(plan.seed, plan.rate, plan.sizes, dict.fromkeys(plan.sizes, 1.0), plan.fixed)
+            items, chosen = _chosen(people, plan)
+    looked_at = audit(chosen, with_.options.audit_per_day, plan)
+    tasks = tuple(Task(items[one.item], one, looked_at.probability(one), _rubric(with_, items[one.item])) for one in chosen)
+    if summary is not None:
+        summary.drawn = len(tasks)
+    return Sample(plan, tasks, looked_at)
+
+
+def judge(with_: Night, sampled: Sample, outbox: Outbox, summary: Summary) -> None:
+    """Take to the judges what the ledger does not hold yet, and write what becomes of each item."""
+    with Access(with_.settings) as access:
+        ledger = Ledger(access, with_.day)
+        if not with_.growing:
+            ledger.drop(outbox, with_.run_id, (task.item.item for task in sampled.tasks))
+        todo = [task for task in sampled.tasks if not _settled(with_, ledger, outbox, task)]
+        asked = [task for task in todo if task.rubric is not None] if with_.options.judge is not None else []
+        for task in todo:
+            if task.rubric is None or with_.options.judge is None:
+                why = f"the task {task.item.task} has no rubric" if task.rubric is None else "no judge is configured"
+                ledger.record(outbox, with_.run_id, Outcome(task, SKIPPED, why))
+        with_.progress.begin("judging", len(asked))
+
+        def done(outcome: Outcome) -> None:
+            ledger.record(outbox, with_.run_id, outcome)
+            summary.judged += 1
+            if outcome.state in (FAILED, SKIPPED):
+                why = (outcome.why or "")[:160]
+                summary.why[why] = summary.why.get(why, 0) + 1
+            with_.progress.advance(1)
+
+        if asked:
+            _said_of(
+                judging.run(
+                    with_.settings,
+                    _affordable(with_, access),
+                    with_.span,
+                    asked,
+                    access,
+                    outbox,
+                    pricer(with_.settings),
+                    done,
+                    environ=with_.environ,
+                    run_id=with_.run_id,
+                    mean=expected_cost(with_, with_.options.judge, asked) or Decimal(0),
+                ),
+                summary,
+            )
+        summary.states = ledger.counts()
+    outbox.deliver()
+
+
+def flag(with_: Night, sampled: Sample, outbox: Outbox, summary: Summary) -> None:
+    """Put what failed, what is in doubt and what users complained of before people, grouped and named."""
+    with_.progress.begin("flagging", 1)
+    with Access(with_.settings) as access:
+        summary.flags = flagging.flag(access, outbox, with_.day, with_.tasks, with_.options, sampled.audit.items, with_.run_id)
+    with_.progress.advance(1)
+    outbox.deliver()
+
+
+def close(with_: Night, outbox: Outbox, summary: Summary) -> None:
+    """Say in the log what this run did, where it did anything."""
+    if not (summary.checked or summary.judged or summary.flags or outbox.count):
+        return
+    state = "growing" if with_.growing else "done" if summary.complete else "incomplete"
+    content = {
+        "run_id": with_.run_id,
+        "day": with_.day.isoformat(),
+        "state": state,
+        "stage": "night",
+        "fingerprint": with_.checks,
+        "n_population": summary.exchanges,
+        "n_sampled": summary.drawn,
+        "n_scored": summary.states.get("scored", 0) + summary.states.get("unscored", 0),
+        "n_failed": summary.states.get(FAILED, 0),
+        "n_skipped": summary.states.get(SKIPPED, 0),
+        "cost_usd": str(summary.cost_usd),
+        "content": summary.as_json(),
+        "seed_text": with_.options.sampling.seed,
+        "ended_at": datetime.now(UTC).isoformat(),
+    }
+    outbox.add("judge_runs", content, uuid7())
+    outbox.deliver()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would do."""
+
+    day: date
+    exchanges: int
+    unchecked: int
+    sizes: Mapping[Stratum, int]
+    drawn: Mapping[Stratum, int]
+    calls: int  # of the first judge
+    second_calls: int  # expected
+    cost_usd: Decimal | None  # None: a price is not known, or no judge is configured
+    audit: int
+
+
+def plan(with_: Night) -> Plan:
+    """The sample and what judging it would cost; nothing is written. Raises as `night`."""
+    with Access(with_.settings) as access:
+        exchanges = sum(n for _, n in windows(access, with_.span, checking.CHECKED, {}))
+        unchecked = sum(n for _, n in checking.pending(access, with_.span, with_.tasks))
+        ledger = Ledger(access, with_.day)
+    sampled = sample(with_, checked_only=False)
+    drawn: dict[Stratum, int] = {}
+    for task in sampled.tasks:
+        drawn[task.drawn.stratum] = drawn.get(task.drawn.stratum, 0) + 1
+    asked = [task for task in sampled.tasks if (task.rubric is not None or task.item.task is None)]
+    asked = [task for task in asked if task.item.item not in ledger.entries or not _judged(with_, ledger, task)]
+    first, second = with_.options.judge, with_.options.second_judge
+    calls = len(asked) if first else 0
+    second_calls = round(len(asked) * SECOND_SHARE) if second else 0
+    cost = None
+    if first is not None and asked:
+        mean = expected_cost(with_, first, asked)
+        more = expected_cost(with_, second, asked) if second else Decimal(0)
+        cost = None if mean is None or more is None else mean * calls + more * second_calls
+    return Plan(
+        with_.day,
+        exchanges,
+        unchecked,
+        sampled.plan.sizes,
+        drawn,
+        calls,
+        second_calls,
+        cost if asked else Decimal(0),
+        len(sampled.audit.items),
+    )
+
+
+def expected_cost(with_: Night, of: Judge | None, asked: list[Task]) -> Decimal | None:
+    """Dollars of one call on average, at today's prices; None where the price of the model is not known."""
+    if of is None or not asked:
+        return None
+    items = sum(len(task.rubric.item) if task.rubric else 5 for task in asked) / len(asked)
+    shown = sum(min(task.item.tokens, with_.options.most_characters // 4) for task in asked) / len(asked)
+    usage = Usage(input_tokens=round(shown + PROMPT_TOKENS + items * QUESTION_TOKENS), output_tokens=round(items * ANSWER_TOKENS))
+    upstream = with_.settings.upstreams.get(of.upstream)
+    reading = Reading(operation="chat", request_model=of.model, response_model=of.model, usage=usage)
+    url = (upstream.base_url() or "") if upstream else ""
+    return pricer(with_.settings).price(reading, of.upstream, url, datetime.now(UTC)).cost_usd
+
+
+def pricer(settings: Settings) -> Pricer:
+    """Prices as the log uses them."""
+    return Pricer(price_overrides(settings))
+
+
+def _chosen(people: Population, plan: Design) -> tuple[dict[str, Item], list[Drawn]]:
+    items = {item.item: item for item in people.candidates(plan)}
+    chosen = draw(plan, (item.candidate for item in items.values()))
+    return {one.item: items[one.item] for one in chosen}, chosen
+
+
+def _rubric(with_: Night, item: Item) -> Rubric | None:
+    name = next((task.rubric for task in with_.tasks.tasks if task.name == item.task), None)
+    return with_.rubrics.get(name) if name is not None else None
+
+
+def _judged(with_: Night, ledger: Ledger, task: Task) -> bool:
+    entry, first = ledger.entries.get(task.item.item), with_.options.judge
+    if entry is None or first is None or task.rubric is None:
+        return False
+    second, most = with_.options.second_judge, with_.options.most_characters
+    marks = fingerprint(first, task.rubric, most), fingerprint(second, task.rubric, most) if second else None
+    return entry.is_done(task, *marks, with_.options.low_confidence)
+
+
+def _settled(with_: Night, ledger: Ledger, outbox: Outbox, task: Task) -> bool:
+    """Whether an item needs no judge any more; how it was drawn is brought up to date."""
+    if not _judged(with_, ledger, task):
+        return False
+    ledger.keep(outbox, with_.run_id, task)
+    return True
+
+
+def _affordable(with_: Night, access: Access) -> Scoring:
+    """The options with what earlier runs of the day have left of the budget. Raises ConfigError where it could not be kept."""
+    budget = with_.options.budget_usd
+    if budget is None:
+        return with_.options
+    for of in (with_.options.judge, with_.options.second_judge):
+        usage = Usage(input_tokens=1000, output_tokens=100)
+        if of is not None and _price(with_, of, usage) is None:
+            raise ConfigError(
+                f"budget_usd = {budget:g} cannot be kept: the price of {of.model} at {of.upstream} is not known; "
+                "add it to the file that [prices] file names, or leave the budget out"
+            )
+    spent = rows(
+        access,
+        "SELECT CAST(coalesce(sum(cost_usd), 0) AS DOUBLE) AS usd FROM score_items WHERE day = CAST($day AS DATE)",
+        {"day": with_.day.isoformat()},
+    )[0]["usd"]
+    return with_.options.model_copy(update={"budget_usd": max(0.0, budget - spent)})
+
+
+def _price(with_: Night, of: Judge, usage: Usage) -> Decimal | None:
+    upstream = with_.settings.upstreams.get(of.upstream)
+    reading = Reading(operation="chat", request_model=of.model, response_model=of.model, usage=usage)
+    return pricer(with_.settings).price(reading, of.upstream, (upstream.base_url() or "") if upstream else "", datetime.now(UTC)).cost_usd
+
+
+def _said_of(bench: Bench, summary: Summary) -> None:
+    summary.judge = bench.first.health
+    summary.second_judge = bench.second.health if bench.second else None
+    for health in (summary.judge, summary.second_judge):
+        if health is not None:
+            summary.calls += health.calls
+            summary.cost_usd += health.cost_usd
+            summary.unpriced += health.unpriced
+
+
+def _compared(access: Access, with_: Night, exchanges: int) -> bool:
+    """Whether the answers of just these exchanges were compared with each other already."""
+    found = rows(
+        access,
+        "SELECT count(*) AS n FROM judge_runs "
+        "WHERE stage = $stage AND day = CAST($day AS DATE) AND n_population = $n AND fingerprint = $checks",
+        {"stage": NEAR_DUPLICATE, "day": with_.day.isoformat(), "n": exchanges, "checks": with_.checks},
+    )
+    return bool(found[0]["n"])
+
+
+@contextmanager
+def _alone(data_dir: Path) -> Iterator[None]:
+    """Keeps a second run away: both would pay for the same calls. The lock goes with the process."""
+    descriptor = os.open(data_dir / "score.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Busy("another `goldwash score` works on this log: wait until it ends, or stop it first") from error
+        yield
+    finally:
+        os.close(descriptor)
