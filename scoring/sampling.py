@@ -142,26 +142,6 @@ def audit(drawn: Sequence[Drawn], number: int, plan: Design) -> Audit:
     return Audit(frozenset(item for item in random if uniform(f"{plan.seed}|audit", item) < share), share, plan.rate)
 
 
-def half_width(rate: float, labels: int, level_z: float = 1.96) -> float:
-    """The half-width of a 95% interval that so many random labels give at a failure rate, after Agresti and Coull; 0.5 without labels."""
-    if labels <= 0:
-        return 0.5
-    n = labels + level_z**2
-    middle = (rate * labels + level_z**2 / 2) / n
-    return min(0.5, level_z * sqrt(middle * (1 - middle) / n))
-
-
-def labels_for(rate: float, wanted: float) -> int:
-    """Random labels that bring the half-width down to `wanted` at a failure rate."""
-    low, high = 1, 1
-    while half_width(rate, high) > wanted:
-        high *= 2
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (middle + 1, high) if half_width(rate, middle) > wanted else (low, middle)
-    return low
-
-
 def _share(risk: str, options: Sampling) -> float:
     return float(getattr(options, risk)) if risk != "none" else options.rate
 
