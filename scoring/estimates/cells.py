@@ -77,7 +77,7 @@ def cells(sample: Sample) -> Cells:
     for number, name in enumerate(VERDICTS):
         rows = (verdict == number) & labelled[post]
         if rows.any():
-            group, rates = _group(name, rows, post, weight, label_weight, np.nan_to_num(sample.label))
+            group, rates = _group(name, rows, post, weight, label_weight, np.nan_to_num(sample.label), due)
             groups.append(group)
             expected[rows] = rates[post[rows]]
     dark = ~labelled[post]
@@ -100,9 +100,10 @@ def _due(sample: Sample, verdict: Ints) -> Floats:
 
     A stratum or a verdict that nobody labelled, though labels were due, is taken at the common rate: it was left out, not unlucky.
     """
-    if sample.p_label is not None and not np.isnan(sample.p_label).any():
-        return sample.p_label
     has = sample.has_label
+    if sample.p_label is not None and not np.isnan(sample.p_label).any():
+        promised = sample.p_label.sum()  # fewer labels than that came: a day's audit that is not done yet
+        return sample.p_label * min(1.0, has.sum() / promised) if promised > 0 and has.any() else sample.p_label
     common = max(float(has.mean()), 1.0 / (2.0 * len(has)))
     ratio = np.ones(len(has))
     for codes in (sample.stratum, verdict):
@@ -111,13 +112,19 @@ def _due(sample: Sample, verdict: Ints) -> Floats:
     return np.minimum(common * ratio, 1.0)
 
 
-def _group(name: str, rows: Bools, post: Ints, weight: Floats, label_weight: Floats, label: Floats) -> tuple[Group, Floats]:
+def _group(name: str, rows: Bools, post: Ints, weight: Floats, label_weight: Floats, label: Floats, due: Floats) -> tuple[Group, Floats]:
     """One verdict's group, and its rate a cell as variances see it."""
     u, w = np.where(rows, label_weight, 0.0), np.where(rows, weight, 0.0)
     n = int(post.max()) + 1
     mass, square = np.bincount(post, u, n), np.bincount(post, u * u, n)
     here = square > 0
     count = np.divide(mass * mass, square, out=np.ones(n), where=here)  # Kish's effective number of labels, by cell
+    # As many as the design gives, where chance left the heavy rows of a cell without labels and Kish saw only light ones.
+    promised = np.bincount(post, np.where(rows, due, 0.0), n)
+    spread = np.bincount(post, np.divide(w * w, due, out=np.zeros(len(w)), where=rows & (due > 0)), n)
+    design = np.divide(np.bincount(post, w, n) ** 2, spread * promised, out=np.ones(n), where=spread * promised > 0)
+    count = np.minimum(count, np.bincount(post, u > 0, n) * np.minimum(design, 1.0))
+    count[~here] = 1.0
     rates = np.divide(np.bincount(post, u * label, n), mass, out=np.zeros(n), where=here)
     share = np.divide(mass, mass.sum())
     rate = float(share @ rates)
@@ -135,7 +142,7 @@ def _fine(sample: Sample, verdict: Ints) -> Ints:
     """(N,) number of each row's cell: stratum, class of sampling weight, verdict."""
     key: Ints = (sample.stratum * (CLASSES + 1) + _classes(sample.p)) * (CLASSES + 1)
     if sample.p_label is not None and not np.isnan(sample.p_label).any():
-        key += _classes(sample.p_label)
+        key += np.where(sample.p_label > 0, _classes(sample.p_label), CLASSES)
     return _numbered(key * len(VERDICTS) + verdict)
 
 
@@ -159,7 +166,7 @@ def _posts(fine: Ints, verdict: Ints, due: Floats) -> Ints:
     number = np.arange(n)
     for one in range(len(VERDICTS)):
         pool, pooled = -1, THIN
-        for cell in sorted(np.flatnonzero(of_verdict == one), key=lambda c: (expected[c], c)):
+        for cell in sorted(np.flatnonzero((of_verdict == one) & (expected > 0)), key=lambda c: (expected[c], c)):
             if expected[cell] >= THIN and pooled >= THIN:
                 break
             if pool < 0:
