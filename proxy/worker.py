@@ -59,6 +59,7 @@ async def serve(settings: Settings, index: int, listener: socket.socket, leash: 
     """Run until told to stop, then drain."""
     log = structlog.get_logger("worker").bind(worker=index)
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(logs.loop_fault)
     stopped: asyncio.Future[float] = loop.create_future()
 
     def stop(seconds: float) -> None:
@@ -124,7 +125,8 @@ def main() -> None:
     for name in ("--index", "--listen", "--leash", "--ready"):
         parser.add_argument(name, type=int, default=-1)
     arguments = parser.parse_args()
-    logs.set_up(os.environ.get("GOLDWASH_LOG_LEVEL", "info"))
+    logs.set_up(os.environ.get("GOLDWASH_LOG_LEVEL", "info"), carries_keys=True)
+    logs.hook()
     settings = Settings.from_dump(sys.stdin.buffer.read())
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # two descriptors a stream; the soft limit is often 1,024

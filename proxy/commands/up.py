@@ -27,6 +27,7 @@ from proxy.terminal import Account
 def up(config: Path | None, workers: int | None, port: int | None, admin_port: int | None, demo: bool) -> int:
     """Run everything on one machine: proxy workers, log service, watcher."""
     logs.set_up(os.environ.get("GOLDWASH_LOG_LEVEL", "info"))
+    logs.hook()
 
     def settings() -> Settings:
         return load_settings(config, proxy={"port": port, "workers": workers}, admin={"port": admin_port})

@@ -13,6 +13,8 @@ from proxy.lane.headers import is_secret_parameter
 
 # A segment of dots would let a path climb out of an upstream's base path; no provider's API needs one.
 _DOTS: Final = re.compile(rb"/(?:\.|%2e){1,2}(?:[/?#]|%2f|$)", re.IGNORECASE)
+# What is longer than any name may be a key that stands in the wrong place: it is not repeated.
+_A_NAME: Final = re.compile(r"[\w.-]{1,20}", re.ASCII)
 # A client that makes regions up must not make memory grow.
 MAX_REGIONS: Final = 200
 
@@ -167,7 +169,8 @@ class Router:
         shown = name.decode("utf-8", "replace")[:80]
         upstream = self._upstreams.get(name)
         if upstream is None:
-            raise NotRouted(404, "unknown_upstream", f"no upstream is called '{shown}'; known: {', '.join(self.names)}")
+            said = f"no upstream is called '{shown}'" if _A_NAME.fullmatch(shown) else "the path does not begin with an upstream's name"
+            raise NotRouted(404, "unknown_upstream", f"{said}; known: {', '.join(self.names)}")
         path = rest.partition(b"?")[0].decode("latin-1")
         url = upstream.base_url(path)
         if url is None:

@@ -101,6 +101,7 @@ def serve_quack(settings: Settings, opened: Log, readers: Readers) -> quack.Quac
 async def serve(settings: Settings, opened: Log, leash: int) -> bool:
     """Run until told to stop, then drain. False where a query goes on that cannot be stopped."""
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(logs.loop_fault)
     stopped: asyncio.Future[float] = loop.create_future()
 
     def stop(seconds: float) -> None:
@@ -178,6 +179,7 @@ def main() -> int:
     parser.add_argument("--leash", type=int, default=-1)
     arguments = parser.parse_args()
     logs.set_up(os.environ.get("GOLDWASH_LOG_LEVEL", "info"))
+    logs.hook()
     os.umask(0o077)  # the log, its WAL, snapshots and results are nobody else's
     settings = Settings.from_dump(sys.stdin.buffer.read())
     try:
