@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 
 from scoring.calibration.confidence import Confidence, confidence
-from scoring.calibration.labels import Chosen, Truth
 from scoring.calibration.repeats import Drift, Repeats, drift, repeats
 from scoring.estimates.agreement import Agreement, agreement
+from scoring.estimates.labels import Chosen, Truth
 from scoring.estimates.sample import Sample
 
 MOST_AGE: Final = timedelta(days=30)
@@ -40,6 +40,7 @@ class Opinion:
     trace: str | None
     order: str | None  # ab | ba, of a pair; None = not a pair
     anchor: bool  # a frozen item, judged again and again
+    is_question: bool  # of one question of a rubric
     at: datetime
 
 
@@ -49,6 +50,9 @@ class Policy:
 
     most_age: timedelta = MOST_AGE
     fewest_labels: int = FEWEST_LABELS
+
+
+STANDARD: Final = Policy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ def calibrations(
     *,
     level: float,
     seed: int,
-    policy: Policy = Policy(),
+    policy: Policy = STANDARD,
 ) -> list[Calibration]:
     """One calibration for each (judge, fingerprint), those with most labels first."""
     grouped: dict[tuple[str, str], list[Opinion]] = {}
