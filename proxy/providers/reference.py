@@ -34,8 +34,8 @@ FRAMINGS = """
 Server-sent events (CR, LF, CRLF, comments, a byte order mark, data on many lines, cut anywhere), lines of JSON, JSON arrays that stream,
 Amazon's binary event stream with its checksums, WebSocket frames with permessage-deflate, and one JSON document, whole or cut off. Content
 codings gzip, deflate, br and zstd are undone up to {decoded} MB; a WebSocket message is read up to {message} MB. What is broken or longer
-is read as far as it goes, and `unread` says why it stopped. A stream is `complete` when its dialect's own terminal event passed, not because
-HTTP ended well; a WebSocket session when a Close frame did.
+is read as far as it goes, and `unread` says why it stopped. A stream is `complete` when its dialect's own terminal event passed, not
+because HTTP ended well; a WebSocket session when a Close frame did.
 
 ## Streams whose usage nobody asked for
 

@@ -41,7 +41,7 @@ WITHOUT = BEFORE + AFTER
 
 @pytest.fixture(scope="module")
 def asking(tmp_path_factory: pytest.TempPathFactory, stage: Upstream) -> Iterator[Goldwash]:
-    upstreams = {"openai": {"url": stage.url, "include_usage": True}}
+    upstreams = {"openai": {"url": stage.url, "include_usage": True}, "azure": {"url": stage.url}}
     with Goldwash(tmp_path_factory.mktemp("asking"), upstreams) as running:
         yield running
 
@@ -114,6 +114,27 @@ def test_other_requests_pass_untouched(asking: Goldwash, stage: Upstream, body: 
     assert (bytes(arrived.body), arrived.all("accept-encoding")) == (body, ["gzip"])
     row = mark.row({"response_sha256": hashlib.sha256(WITH).hexdigest(), "response_bytes": len(WITH)})
     assert row["properties"] == {}
+
+
+def test_without_it_the_count_is_ours(asking: Goldwash, stage: Upstream) -> None:
+    """Where nobody asked, the tokens are counted from the text and marked so, with a cost; what is no answer of a model stays unknown."""
+    stage.on(PATH, lambda _: answer(200, SSE, WITHOUT, framing="chunked"))
+    mark = Mark(asking)
+    assert bytes(fetch(asking.port, "POST", f"/azure{PATH}", [], BODY).body) == WITHOUT
+    row = mark.row({"usage_source": "estimated", "properties": {}, "cost_note": None})
+    assert 5 <= row["input_tokens"] <= 20
+    assert 2 <= row["output_tokens"] <= 5
+    assert row["cost_usd"] is not None
+    silent = {
+        "/v1/messages/count_tokens": b'{"input_tokens": 14}',
+        "/v1/models": b'{"object":"list","data":[{"id":"gpt-4o","object":"model"}]}',
+        "/v1/chat/completions/chatcmpl-1": b'{"object":"chat.completion.deleted","id":"chatcmpl-1","deleted":true}',
+    }
+    for path, body in silent.items():
+        stage.on(path, answer(200, [("Content-Type", "application/json")], body))
+        mark = Mark(asking)
+        fetch(asking.port, "POST", f"/azure{path}", [], b'{"model":"gpt-4o","messages":[{"role":"user","content":"hi"}]}')
+        mark.row({"usage_source": None, "input_tokens": None, "output_tokens": None, "cost_usd": None})
 
 
 def test_a_refusal_of_the_upstream_passes(asking: Goldwash, stage: Upstream) -> None:

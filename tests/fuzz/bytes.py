@@ -1,7 +1,8 @@
 """Coverage-guided fuzzing of everything that reads a provider's bytes: whole or in pieces the result is the same, and nothing raises.
 
 Run by scripts/fuzz; needs the `atheris` package, which nothing else here does. An input is a head of six bytes (what to feed, path, content
-type, coding, status, where to cut) and then the bytes to feed. A finding is written to crash-* beside where it runs.
+type, coding, status, where to cut) and then the bytes to feed. A finding is written to finding.bin where it runs, and is played again by naming that
+file as the argument. A folder as argument keeps what was learnt for the next run.
 """
 
 from __future__ import annotations
@@ -154,9 +155,13 @@ TARGETS: tuple[Callable[[bytes, bytes], None], ...] = (
 
 
 def one_input(data: bytes) -> None:
-    """What the fuzzer calls."""
+    """What the fuzzer calls; an input that finds something is kept in finding.bin, since the fuzzer does not always come to write its own."""
     if len(data) >= HEAD:
-        TARGETS[data[0] % len(TARGETS)](data[:HEAD], data[HEAD:])
+        try:
+            TARGETS[data[0] % len(TARGETS)](data[:HEAD], data[HEAD:])
+        except BaseException:
+            Path("finding.bin").write_bytes(data)
+            raise
 
 
 def seeds() -> list[bytes]:
