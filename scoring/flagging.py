@@ -109,7 +109,7 @@ def _verdicts(access: Access, day: date, found: dict[tuple[str, str], Flag]) -> 
             l.properties ->> 'people' AS people, s.record_id::VARCHAR AS score_id, s.reason, s.evidence
         FROM score_ledger l LEFT JOIN scores s ON s.exchange_id = l.exchange_id AND s.kind = 'judge' AND s.fingerprint = l.fingerprint
         WHERE l.day = CAST($day AS DATE) AND l.inclusion_probability IS NOT NULL AND l.state IN ('scored', 'unscored')
-            AND (l.passed = false OR l.state = 'unscored' OR l.properties ->> 'people' = 'true')
+            AND (l.passed = false OR l.state = 'unscored' OR (l.properties ->> 'people') = 'true')
         QUALIFY row_number() OVER (PARTITION BY l.item ORDER BY s.created_at DESC NULLS LAST) = 1"""
     for row in paged(access, sql, "item", {"day": day.isoformat()}):
         queue = REVIEW if row["people"] == "true" or row["state"] == "unscored" else FAILURE
@@ -136,7 +136,7 @@ def _checks(access: Access, span: Window, tasks: Tasks, options: Scoring, found:
         SELECT s.record_id::VARCHAR AS score_id, s.exchange_id::VARCHAR AS id, e.feature, s.name, s.reason,
             count(*) OVER (PARTITION BY e.feature, s.name) AS n
         FROM scores s JOIN exchanges e USING (exchange_id)
-        WHERE s.kind = 'check' AND s.passed = false AND s.properties ->> 'validated' = 'true' AND {WITHIN.format("e.")}
+        WHERE s.kind = 'check' AND s.passed = false AND (s.properties ->> 'validated') = 'true' AND {WITHIN.format("e.")}
             AND (s.name = $whole_day OR s.fingerprint IN (SELECT unnest($marks)))
         QUALIFY row_number() OVER (PARTITION BY e.feature, s.name ORDER BY sha256($seed || s.exchange_id::VARCHAR)) <= {MOST_OF_A_KIND}"""  # noqa: S608  all of it is ours
     given = {**span.parameters, "marks": sorted(set(marks)) or [""], "seed": options.sampling.seed, "whole_day": NEAR_DUPLICATE}

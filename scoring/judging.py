@@ -315,8 +315,8 @@ def _overriding(access: Access, ids: Sequence[str]) -> dict[str, tuple[str, str]
     found = rows(
         access,
         "SELECT exchange_id::VARCHAR AS id, name, reason FROM scores WHERE kind = 'check' AND NOT passed "
-        "AND exchange_id IN (SELECT CAST(unnest($ids) AS UUID)) AND properties ->> 'overrides_judge' = 'true' "
-        "AND properties ->> 'validated' = 'true' ORDER BY name DESC",
+        "AND exchange_id IN (SELECT CAST(unnest($ids) AS UUID)) AND (properties ->> 'overrides_judge') = 'true' "
+        "AND (properties ->> 'validated') = 'true' ORDER BY name DESC",
         {"ids": list(ids)},
     )
     return {row["id"]: (row["name"], row["reason"] or "") for row in found}

@@ -38,6 +38,7 @@ class Entry:
         """Whether nothing is left to ask: it was judged by these very instruments, with all its steps. low: see `needs_second`."""
         values = self.values
         sure = values["passed"] and (values["confidence"] is None or values["confidence"] >= low)
+        sure = sure or (values["decided_by"] or "").startswith("check:")  # no judge can change that
         return (
             values["state"] in (SCORED, UNSCORED)
             and values["fingerprint"] == first.id

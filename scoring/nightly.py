@@ -284,6 +284,23 @@ class Plan:
     cost_usd: Decimal | None  # None: a price is not known, or no judge is configured
     audit: int
 
+    def as_json(self) -> dict[str, Any]:
+        """For `--plan --json`."""
+        return {
+            "day": self.day.isoformat(),
+            "exchanges": self.exchanges,
+            "unchecked": self.unchecked,
+            "sample": sum(self.drawn.values()),
+            "strata": [
+                {"feature": stratum.feature, "risk": stratum.risk, "items": size, "drawn": self.drawn.get(stratum, 0)}
+                for stratum, size in sorted(self.sizes.items())
+            ],
+            "audit": self.audit,
+            "judge_calls": self.calls,
+            "second_judge_calls": self.second_calls,
+            "cost_usd": None if self.cost_usd is None else float(self.cost_usd),
+        }
+
 
 def plan(with_: Night) -> Plan:
     """The sample and what judging it would cost; nothing is written. Raises as `night`."""

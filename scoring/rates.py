@@ -1,0 +1,176 @@
+"""Failure rates of a day's slices (features, models, prompt versions), corrected for what the judge gets wrong, with their intervals.
+
+Rows come from the ledger with the probability that each was drawn, labels from people's random audit with the probability that each was
+looked at. Labels of the queue are left out: they were picked because something looked wrong. Where a day has no labels yet, older ones
+under the same judge say how often it errs (Rogan-Gladen), and the method says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Final
+
+import numpy as np
+
+from proxy.service.client import Access
+from scoring.estimates.estimate import LEVEL, Estimate, estimate
+from scoring.estimates.posterior import DRAWS, SEED
+from scoring.estimates.rogan_gladen import corrected
+from scoring.estimates.sample import Sample
+from scoring.estimates.slices import slices
+from scoring.pages import paged
+
+OLD_DAYS: Final = 28
+"""How far back labels are taken from, where a day has none."""
+KINDS: Final = ("feature", "model", "prompt_version")
+MOST_SLICES: Final = 30
+"""Slices of a kind that are shown, the largest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One item of the ledger as the statistics take it; 1 = failure."""
+
+    item: str
+    day: date
+    verdict: float  # nan: unscored
+    label: float  # nan: none
+    p: float
+    p_label: float
+    stratum: str
+    cluster: str
+    fingerprint: str | None
+    names: Mapping[str, str]  # by KINDS
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """One slice on one day."""
+
+    kind: str  # all | feature | model | prompt_version
+    name: str
+    n: int
+    judge_rate: float | None
+    rate: float | None
+    low: float
+    high: float
+    n_labels: int
+    method: str
+    differs: bool  # from the rest of the day, all slices of the kind looked at together (Holm)
+    warnings: tuple[str, ...]
+
+
+def judged(access: Access, start: date, end: date) -> list[Judged]:
+    """The sampled items of the days from `start` to before `end`, with the audit's labels. Raises ServiceError."""
+    sql = """
+        SELECT l.item || '|' || l.day::VARCHAR AS key, l.item, l.day, l.state, l.passed, l.why, l.inclusion_probability AS p,
+            coalesce(a.p_label, l.label_probability) AS p_label, l.stratum, l.fingerprint, l.feature, l.model, l.prompt_version,
+            coalesce(l.trace_id, e.trace_id, e.session_id, l.item) AS cluster, a.passed AS label
+        FROM score_ledger l LEFT JOIN exchanges e USING (exchange_id) LEFT JOIN (
+            SELECT exchange_id, arg_max(passed, created_at) AS passed, arg_max(inclusion_probability, created_at) AS p_label
+            FROM labels WHERE origin = 'audit' AND passed IS NOT NULL GROUP BY exchange_id) a USING (exchange_id)
+        WHERE l.day >= CAST($first AS DATE) AND l.day < CAST($last AS DATE) AND l.inclusion_probability IS NOT NULL
+            AND (l.state IN ('scored', 'unscored') OR a.passed IS NOT NULL)"""
+    found = []
+    for row in paged(access, sql, "key", {"first": start.isoformat(), "last": end.isoformat()}):
+        doubt = "/disagree" if (row["why"] or "").startswith("the judges disagree") else ""
+        names = {
+            "feature": row["feature"] or "(none)",
+            "model": row["model"] or "(none)",
+            "prompt_version": f"{row['feature'] or '(none)'} {row['prompt_version'] or '(none)'}",
+        }
+        found.append(
+            Judged(
+                row["item"],
+                row["day"],
+                _failure(row["passed"]),
+                _failure(row["label"]),
+                row["p"],
+                row["p_label"] or 0.0,
+                f"{row['stratum']}{doubt}",
+                row["cluster"],
+                row["fingerprint"],
+                names,
+            )
+        )
+    return found
+
+
+def rates(rows: Sequence[Judged], older: Sequence[Judged] = (), *, level: float = LEVEL, seed: int = SEED) -> list[Rate]:
+    """All slices of a day, the whole first. older: earlier items, whose labels serve where the day has none. Pure."""
+    if not rows:
+        return []
+    sample = sample_of(rows)
+    found = [_rate("all", "all", estimate(sample, level=level, seed=seed), differs=False)]
+    for kind in KINDS:
+        names = [row.names[kind] for row in rows]
+        of_kind = slices(sample, names, level=level, seed=seed)
+        largest = sorted(of_kind.items(), key=lambda one: (-one[1].estimate.n, one[0]))[:MOST_SLICES]
+        for name, one in largest:
+            found.append(_rate(kind, name, one.estimate, differs=one.p_adjusted is not None and one.p_adjusted < 1 - level))
+    if older and not sample.has_label.any():
+        return [_from_older(one, rows, older, level, seed) for one in found]
+    return found
+
+
+def sample_of(rows: Sequence[Judged]) -> Sample:
+    """Rows as a sample of the estimates' room."""
+    return Sample.of(
+        np.array([row.verdict for row in rows]),
+        np.array([row.label for row in rows]),
+        p=np.array([row.p for row in rows]),
+        p_label=np.array([row.p_label if row.p_label > 0 else (1.0 if not np.isnan(row.label) else 0.0) for row in rows]),
+        stratum=[row.stratum for row in rows],
+        cluster=[row.cluster for row in rows],
+    )
+
+
+def before(day: date, days: int) -> date:
+    """So many days earlier."""
+    return day - timedelta(days=days)
+
+
+def _from_older(one: Rate, rows: Sequence[Judged], older: Sequence[Judged], level: float, seed: int) -> Rate:
+    """The rate of a slice from how the judge erred on older labels."""
+    new = [row for row in rows if one.kind == "all" or row.names[one.kind] == one.name]
+    marks = {row.fingerprint for row in new}
+    old = [row for row in older if not np.isnan(row.label) and not np.isnan(row.verdict) and row.fingerprint in marks]
+    if not old:
+        return one
+    found = corrected(sample_of([*new, *old]), level, seed, DRAWS)
+    said = f"no labels of this day: corrected by {len(old)} older ones, right while the judge errs as it did then"
+    return Rate(
+        one.kind,
+        one.name,
+        one.n,
+        one.judge_rate,
+        found.rate,
+        found.low,
+        found.high,
+        len(old),
+        "rogan-gladen",
+        differs=False,
+        warnings=(said,),
+    )
+
+
+def _rate(kind: str, name: str, found: Estimate, *, differs: bool) -> Rate:
+    return Rate(
+        kind,
+        name,
+        found.n,
+        found.judge_rate,
+        found.rate,
+        found.low,
+        found.high,
+        found.n_labels,
+        found.method,
+        differs,
+        found.warnings,
+    )
+
+
+def _failure(passed: Any) -> float:
+    return float("nan") if passed is None else float(not passed)
