@@ -189,7 +189,7 @@ class LoggedExchange:
             for call in called
         )
 
-    @property
+    @cached_property
     def is_answer(self) -> bool:
         """Whether a model was asked to generate and its answer came: only then is there something to check."""
         return self.operation in GENERATIVE and self.error_type is None and (self.status is None or self.status < 400)

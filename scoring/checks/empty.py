@@ -21,6 +21,8 @@ _OTHER: Final = re.compile(
 _WAITING: Final = frozenset({"in_progress", "queued", "requires_action", "pause_turn"})
 _TEXTLESS: Final = frozenset({"openai.images", "openai.assistants", "gemini.predict", "replicate"})
 
+_PASSED: Final = Finding(True, "there is an answer")
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -32,7 +34,7 @@ def check(exchange: LoggedExchange, _options: Options) -> Finding | None:
     if not exchange.is_answer or not exchange.is_whole or not exchange.finish_reasons or _WAITING.issuperset(exchange.finish_reasons):
         return None
     if exchange.text or exchange.tool_calls or exchange.refusal:
-        return Finding(True, "there is an answer")
+        return _PASSED
     if exchange.output_audio_tokens or exchange.output_image_tokens or exchange.dialect in _TEXTLESS:
         return None
     if any(reason.lower() in REFUSED for reason in exchange.finish_reasons):

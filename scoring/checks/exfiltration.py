@@ -30,6 +30,8 @@ _MOST_URLS: Final = 50
 
 MEASURED: Final = Measured(hits=0)
 
+_PASSED: Final = Finding(True, "nothing is carried away")
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -57,7 +59,7 @@ def check(exchange: LoggedExchange, options: Options) -> Finding | None:
             finding = _links(call.arguments, f"the call of {call.name}", exchange, options)
             if finding is not None:
                 return finding
-    return Finding(True, "nothing is carried away")
+    return _PASSED
 
 
 def _links(text: str, what: str, exchange: LoggedExchange, options: Options) -> Finding | None:

@@ -14,7 +14,9 @@ from scoring.checks.options import option
 from scoring.checks.patterns import FALLBACK
 from scoring.logged import LoggedExchange
 
-MEASURED: Final = Measured(hits=23, wrong=("xa92ba668b7be",))
+MEASURED: Final = Measured(hits=24, wrong=("xa92ba668b7be", "xa2184e221b1a"))
+
+_PASSED: Final = Finding(True, "no fallback")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,4 +42,4 @@ def check(exchange: LoggedExchange, options: Options) -> Finding | None:
     found = [pattern for pattern in exchange.once(opening) if pattern in FALLBACK]
     if found:
         return Finding(False, f"stands in for an answer: {found[0].name}", excerpt(text), validated=MEASURED.validated)
-    return Finding(True, "no fallback")
+    return _PASSED

@@ -15,7 +15,7 @@ from scoring.checks.contract import Finding, excerpt
 from scoring.checks.options import option
 from scoring.logged import LoggedExchange
 
-_READ: Final = 2_000  # characters that are looked at
+_READ: Final = 1_000  # characters that are looked at
 _WORD: Final = re.compile(r"[A-Za-z\u00c0-\u024f\u0370-\u03ff\u0400-\u04ff]{4,}")
 """Words in alphabets that write their vowels: Latin, Greek, Cyrillic."""
 _BROKEN: Final = re.compile("[\x00-\x08\x0e-\x1f\ufffd]")
@@ -27,6 +27,8 @@ _COMMON: Final = frozenset(
     "los un una para il che di per non og att och är som van het een na nie się i w и в не на что с по".split()
 )
 """Frequent words of some languages: a text that has many of them reads as one, and no more needs to be looked at."""
+
+_PASSED: Final = Finding(True, "reads as language")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ def check(exchange: LoggedExchange, options: Options) -> Finding | None:
         return None
     why = fault(text, options)
     if why is None:
-        return Finding(True, "reads as language")
+        return _PASSED
     return Finding(False, why, excerpt(text), overrides_judge=True)
 
 

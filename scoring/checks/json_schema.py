@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from scoring.checks.answers import parsed
 from scoring.checks.contract import Finding, excerpt
@@ -16,6 +16,8 @@ from scoring.checks.options import option
 from scoring.checks.schemas import Unusable, compiled
 from scoring.conversation import AnswerFormat
 from scoring.logged import LoggedExchange
+
+_PASSED: Final = Finding(True, "keeps to the schema")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,5 +44,5 @@ def check(exchange: LoggedExchange, options: Options) -> Finding | None:
     except Unusable as why:
         return Finding(None, f"unscored: {why}")
     if not faults:
-        return Finding(True, "keeps to the schema")
+        return _PASSED
     return Finding(False, f"breaks the schema at {faults[0]}", "; ".join(faults)[:300])

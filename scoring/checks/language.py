@@ -54,6 +54,8 @@ _SCRIPT_OF: Final = {
     "hi": "Devanagari", "th": "Thai", "ko": "Hangul", "ja": "Kana and Han", "zh": "Kana and Han",
 }  # fmt: skip
 
+_PASSED: Final = Finding(True, "English as the question")
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -78,7 +80,7 @@ def check(exchange: LoggedExchange, options: Options) -> Finding | None:
     if question is None:
         return None
     if _is_english(question) and _is_english(answer):
-        return Finding(True, "English as the question")
+        return _PASSED
     if exchange.once(_language_is_spoken_of):
         return None
     asked, given = _script(question), _script(answer)

@@ -26,77 +26,67 @@ class Pattern(NamedTuple):
 
 
 _NOT_ABLE: Final = r"(?:can(?:no|['’])t|can not|am unable to|['’]m unable to|am not able to|['’]m not able to|won['’]t|will not)"
-_OPENING: Final = (
-    r"(?i)^[\s*#>\"]*(?:(?:I['’]m|I am) (?:(?:very|so|really|deeply|terribly) )?sorry|sorry|apologies|I apologi[sz]e|unfortunately)?"
-)
 
+# No bounded repetition ({0,80}) in these two groups: each count is a state of the automaton, and they make it ten times slower. How near
+# the beginning a match must be is said by OPENING.
 REFUSAL: Final = (
     Pattern(
         "declines",
-        _OPENING + r"[^\n]{0,80}?\bI " + _NOT_ABLE + r" (?:really )?"
+        r"(?i)\bI " + _NOT_ABLE + r" (?:really )?"
         r"(?:(?:help|assist|comply|engage|continue|proceed|participate|answer that|respond to)\b"
         r"|(?:provide|fulfil|fulfill|create|generate|write|produce|give|share|support|discuss|do) (?:you )?(?:with )?"
         r"(?:that|this|such|any|your|instructions|information (?:on|about) how)\b)",
     ),
-    Pattern(
-        "I'm not able",
-        _OPENING + r"[^\n]{0,80}?\bI(?:['’]m| am) (?:unable|not able) to (?:help|assist|comply|engage|continue|respond to|answer)\b",
-    ),
-    Pattern(
-        "must decline", r"(?i)^[^\n]{0,120}?\bI (?:must|have to|need to|will have to|respectfully) (?:respectfully )?(?:decline|refuse)\b"
-    ),
-    Pattern(
-        "the model cannot", r"(?i)^[^\n]{0,40}?\bthe (?:model|assistant) (?:cannot|can['’]t|is unable to) (?:answer|help|assist|respond)"
-    ),
+    Pattern("I'm not able", r"(?i)\bI(?:['’]m| am) (?:unable|not able) to (?:help|assist|comply|engage|continue|respond to|answer)\b"),
+    Pattern("must decline", r"(?i)\bI (?:must|have to|need to|will have to|respectfully) (?:respectfully )?(?:decline|refuse)\b"),
+    Pattern("the model cannot", r"(?i)\bthe (?:model|assistant) (?:cannot|can['’]t|is unable to) (?:answer|help|assist|respond)"),
     Pattern(
         "against guidelines",
-        r"(?i)^[^\n]{0,200}?\b(?:against|violates?|goes against|not allowed (?:by|under)) (?:my|our|the|openai['’]s|usage) "
-        r"(?:\w+ )?(?:guidelines|polic(?:y|ies)|terms|principles|programming)\b",
+        r"(?i)\b(?:against|violates?|not allowed (?:by|under)) (?:my|our|openai['’]s|usage|the usage|the content) (?:\w+ )?"
+        r"(?:guidelines|polic(?:y|ies)|terms|principles|programming)\b",
     ),
     Pattern(
         "de",
-        r"(?i)^[^\n]{0,60}?\b(?:ich kann (?:dir|ihnen|das|dabei|diese\w*)[^\n]{0,40}? nicht (?:helfen|beantworten|erfüllen)"
-        r"|dabei kann ich nicht helfen)",
+        r"(?i)\bich kann (?:dir|ihnen|das|dabei|diese\w*)[^\n.]*? nicht (?:helfen|beantworten|erfüllen)|dabei kann ich nicht helfen",
     ),
-    Pattern("fr", r"(?i)^[^\n]{0,60}?\bje ne (?:peux|suis) pas (?:vous aider|t['’]aider|en mesure de (?:répondre|vous aider))"),
-    Pattern("es", r"(?i)^[^\n]{0,60}?\bno puedo (?:ayudarte|ayudarle|ayudar con|cumplir|proporcionar)"),
-    Pattern("zh, ja", r"^.{0,30}?(?:我(?:无法|不能)(?:协助|帮助|提供|满足)|お手伝い(?:すること)?(?:は)?できません|お答えできません)"),
+    Pattern("fr", r"(?i)\bje ne (?:peux|suis) pas (?:vous aider|t['’]aider|en mesure de (?:répondre|vous aider))"),
+    Pattern("es", r"(?i)\bno puedo (?:ayudarte|ayudarle|ayudar con|cumplir|proporcionar)"),
+    Pattern("zh, ja", r"我(?:无法|不能)(?:协助|帮助|提供|满足)|お手伝い(?:すること)?(?:は)?できません|お答えできません"),
 )
 """The answer declines to do what was asked."""
 
 FALLBACK: Final = (
     Pattern(
         "no access",
-        r"(?i)^[^\n]{0,160}?\bI(?: currently| also| just| simply)? (?:do not|don['’]t) (?:currently |actually |directly )?have "
-        r"(?:[\w’'-]+ ){0,4}?(?:access|ability|abilities|capabilit\w+|tools?|information|data|knowledge|details)\b",
+        r"(?i)\bI(?: currently| also| just| simply)? (?:do not|don['’]t) (?:currently |actually |directly )?have "
+        r"(?:[\w’'-]+ )?(?:[\w’'-]+ )?(?:[\w’'-]+ )?(?:[\w’'-]+ )?"
+        r"(?:access|ability|abilities|capabilit\w+|tools?|information|data|knowledge|details)\b",
     ),
     Pattern(
         "cannot provide it",
-        r"(?i)^[^\n]{0,120}?\bI(?:['’]m| am)?(?: currently)? (?:can(?:no|['’])t|can not|unable to|not able to|could(?:n['’]t| not)) "
-        r"(?:currently |directly )?(?:provide|access|retrieve|give you|tell you|look up|fetch|find|view|see|determine|check"
-        r"|create|answer)\b",
+        r"(?i)\bI(?:['’]m| am)?(?: currently)? (?:can(?:no|['’])t|can not|unable to|not able to|could(?:n['’]t| not)) "
+        r"(?:currently |directly )?(?:provide|access|retrieve|give you|tell you|look up|fetch|find|view|see|determine|check|create"
+        r"|answer)\b",
     ),
     Pattern(
         "does not know",
         r"(?i)^(?:(?:sorry|unfortunately|well|hmm|honestly)[,.!]* )*I(?:['’]m afraid I)? (?:do not|don['’]t) "
-        r"(?:know|have an answer)\b[^?]{0,120}$",
+        r"(?:know(?:[.,!]|$| (?:the|that|what|who|how|why|when|where|if|whether|enough|about|anything|which)\b)|have an answer\b)",
     ),
     Pattern(
         "nothing found",
-        r"(?i)^[^\n]{0,80}?\b(?:no|could(?:n['’]t| not) find(?: any)?|did(?:n['’]t| not) find(?: any)?) (?:relevant "
-        r"|matching |such |specific )?"
-        r"(?:information|results?|documents?|records?|answers?|data)\b[^\n]{0,60}?(?:found|available|in the (?:provided"
-        r"|given|supplied|context))",
+        r"(?i)\b(?:no|could(?:n['’]t| not) find(?: any)?|did(?:n['’]t| not) find(?: any)?) (?:relevant |matching |such |specific )?"
+        r"(?:information|results?|documents?|records?|answers?|data)\b[^\n.]*?"
+        r"(?:found|available|in the (?:provided|given|supplied|context))",
     ),
     Pattern(
         "went wrong",
-        r"(?i)^[^\n]{0,80}?(?:something went wrong|an (?:unexpected )?error (?:has )?occurred|please try again later|"
-        r"I(?:['’]m| am) having trouble (?:processing|answering|connecting))",
+        r"(?i)\bsomething went wrong|\ban (?:unexpected )?error (?:has )?occurred|\bplease try again later"
+        r"|\bI(?:['’]m| am) having trouble (?:processing|answering|connecting)",
     ),
     Pattern(
         "other languages",
-        r"(?i)^[^\n]{0,60}?(?:ich habe (?:leider )?keinen zugriff|je n['’]ai pas accès|no tengo acceso|"
-        r"não tenho acesso|我无法(?:访问|获取))",
+        r"(?i)\bich habe (?:leider )?keinen zugriff|\bje n['’]ai pas accès|\bno tengo acceso|\bnão tenho acesso|我无法(?:访问|获取)",
     ),
 )
 """The answer stands in for one: no access, no information, something went wrong."""
@@ -224,8 +214,8 @@ class Scanner:
         return found
 
 
-OPENING: Final = 600
-"""Bytes of an answer in which it says that it refuses or stands in for one; the patterns for it begin at the beginning."""
+OPENING: Final = 240
+"""Bytes of an answer in which it says that it refuses or stands in for one: a refusal comes first, or after a short apology."""
 
 
 @cache

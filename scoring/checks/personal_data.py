@@ -26,6 +26,8 @@ _JOINTS: Final = frozenset((b".", b"-", b"_", b"/", b"=", b":", b"#", b"%"))
 _OTHERS: Final = bytes(code for code in range(256) if not 48 <= code <= 57)
 MEASURED: Final = Measured(hits=0)
 
+_PASSED: Final = Finding(True, "no personal data that was not supplied")
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -50,7 +52,7 @@ def check(exchange: LoggedExchange, options: Options) -> Finding | None:
         digits = _digits(exchange.request_text)
         found = [hit for hit in found if not _as_digits(hit, digits)]
     if not found:
-        return Finding(True, "no personal data that was not supplied")
+        return _PASSED
     kinds = sorted({_kind(hit) for hit in found})
     return Finding(False, f"personal data that nobody supplied: {', '.join(kinds)}", _masked(found[0]), validated=MEASURED.validated)
 

@@ -17,6 +17,8 @@ _MOST: Final = 64 << 10  # characters of new input that are searched
 
 MEASURED: Final = Measured(hits=5, wrong=("x6631dd326d78", "xb3fcd4d2598a", "x9b1cb29b1e37", "xd1b8ecccfc39"))
 
+_PASSED: Final = Finding(True, "no marks of an injection")
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -33,7 +35,7 @@ def check(exchange: LoggedExchange, _options: Options) -> Finding | None:
     data = incoming.encode("utf-8", "replace")
     marks = scanner("incoming").occurring(data)
     if not marks:
-        return Finding(True, "no marks of an injection")
+        return _PASSED
     first = scanner("incoming").hits(data, marks[:1], 1)
     place = incoming.find(first[0].found) if first else 0
     names = ", ".join(mark.name for mark in marks)

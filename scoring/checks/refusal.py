@@ -35,7 +35,10 @@ REFUSED: Final = frozenset(
 )
 """Finish reasons in lower case: Anthropic, OpenAI and Azure, Amazon, Google, Cohere."""
 
-MEASURED: Final = Measured(hits=1)
+MEASURED: Final = Measured(hits=2)
+
+_PASSED: Final = Finding(True, "not refused")
+_ANSWERED: Final = Finding(False, "answered", validated=MEASURED.validated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +62,4 @@ def check(exchange: LoggedExchange, options: Options) -> Finding | None:
     short = len(exchange.text) <= options.longest and not exchange.tool_calls
     if short and any(pattern in REFUSAL for pattern in exchange.once(opening)):
         return Finding(options.expected, "refused in words", excerpt(exchange.text), validated=MEASURED.validated)
-    return Finding(not options.expected, "answered" if options.expected else "not refused", validated=not options.expected)
+    return _ANSWERED if options.expected else _PASSED

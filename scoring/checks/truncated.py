@@ -6,10 +6,13 @@ Not told where the provider gave no finish reason and nothing broke, nor where t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from scoring.checks.answers import cut_short
 from scoring.checks.contract import Finding, excerpt
 from scoring.logged import LoggedExchange
+
+_PASSED: Final = Finding(True, "finished")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,4 +29,4 @@ def check(exchange: LoggedExchange, _options: Options) -> Finding | None:
     limit = cut_short(exchange)
     if limit is not None:
         return Finding(False, f"cut off at a limit: {limit}", excerpt(exchange.text, len(exchange.text)))
-    return Finding(True, "finished") if exchange.finish_reasons else None
+    return _PASSED if exchange.finish_reasons else None

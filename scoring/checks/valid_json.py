@@ -7,11 +7,14 @@ Not told for answers that call tools instead, that refuse, or that nobody waited
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from scoring.checks.answers import cut_short, parsed
 from scoring.checks.contract import Finding, excerpt
 from scoring.checks.options import option
 from scoring.logged import LoggedExchange
+
+_PASSED: Final = Finding(True, "valid JSON")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ def check(exchange: LoggedExchange, options: Options) -> Finding | None:
     if found.error is None:
         if found.fenced and not options.allow_fence:
             return Finding(False, "the JSON stands in a code fence, so that a JSON parser refuses the answer", excerpt(exchange.text))
-        return Finding(True, "valid JSON")
+        return _PASSED
     limit = cut_short(exchange)
     why = f"no JSON: cut off ({limit})" if limit else f"no JSON: {found.error[:120]}"
     return Finding(False, why, excerpt(exchange.text, len(exchange.text) if limit else 0))
