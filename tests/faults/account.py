@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from proxy.log import ledger
 from tests.faults.traffic import Request
 from tests.helpers.goldwash import Goldwash
 
@@ -49,11 +49,9 @@ class Account:
 
 
 def account(goldwash: Goldwash, requests: Iterable[Request]) -> Account:
-    """Flush, verify, and compare each request that was answered whole with its row."""
+    """Flush, account as `goldwash verify` does, and compare each request that was answered whole with its row."""
     goldwash.flush()
-    done = goldwash.cli("verify", "--json", timeout=120)
-    assert done.stdout, done.stderr
-    verified = json.loads(done.stdout)
+    verified = ledger.account(goldwash.sql, goldwash.data_dir / "spool").json()
     rows = {str(row["exchange_id"]): row for row in fetch_rows(goldwash)}
     found = Account(verified, Counter(row["ending"] for row in rows.values()))
     for request in requests:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import pytest
 
+from proxy.log.attach import Log
 from tests.faults.account import Line, table
 from tests.faults.traffic import Stage
 from tests.helpers.goldwash import Goldwash
@@ -29,6 +30,22 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.section("faults")
         for line in table(lines):
             terminalreporter.line(line)
+
+
+def make_log(goldwash: Goldwash) -> Path:
+    """The log of an installation that has not run yet, empty; its file."""
+    mask = os.umask(0o077)
+    try:
+        Log.open("goldwash.duckdb", goldwash.data_dir).close()
+    finally:
+        os.umask(mask)
+    return goldwash.data_dir / "goldwash.duckdb"
+
+
+@pytest.fixture
+def empty_log() -> Callable[[Goldwash], Path]:
+    """Makes the log of an installation before its first start."""
+    return make_log
 
 
 @pytest.fixture

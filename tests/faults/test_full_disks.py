@@ -84,11 +84,10 @@ def goldwash_figure(goldwash: Goldwash, name: str) -> float | None:
     return next((float(line.split()[-1]) for line in goldwash.metrics().splitlines() if line.startswith(name)), None)
 
 
-def test_spool_disk_full_at_the_start(install, stage_of_faults: Stage, small_disk, report) -> None:
+def test_spool_disk_full_at_the_start(install, empty_log, stage_of_faults: Stage, small_disk, report) -> None:
     """A Goldwash that starts on a full disk passes traffic, and logs it from the moment there is room."""
     goldwash: Goldwash = install(log={"address": "../goldwash.duckdb"})
-    goldwash.start()
-    goldwash.stop()
+    empty_log(goldwash)
     small_disk(goldwash.data_dir / "spool", 8)
     taken = fill(goldwash.data_dir / "spool")
     goldwash.launch()

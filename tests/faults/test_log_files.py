@@ -79,15 +79,10 @@ def check(goldwash: Goldwash, requests: list[Request], report: Callable[..., Non
 
 
 @pytest.fixture
-def stopped(install) -> Goldwash:
-    """An installation that has run once, so that its log is there."""
-    return run_once(install())
-
-
-def run_once(goldwash: Goldwash) -> Goldwash:
-    """Start and stop."""
-    goldwash.start()
-    goldwash.stop()
+def stopped(install, empty_log) -> Goldwash:
+    """An installation that does not run, and whose log is there."""
+    goldwash: Goldwash = install()
+    empty_log(goldwash)
     return goldwash
 
 
@@ -101,11 +96,10 @@ def test_locked(stopped: Goldwash, stage_of_faults: Stage, report) -> None:
 
 
 @pytest.mark.parametrize("where", ["head", "middle", "cut", "empty"])
-def test_corrupted(install, stage_of_faults: Stage, report, rounds: int | None, where: str) -> None:
+def test_corrupted(stopped: Goldwash, stage_of_faults: Stage, report, rounds: int | None, where: str) -> None:
     """A damaged file is named, left as it is and tried again; moved away, a new log is made and takes what was spooled."""
     if where in ("middle", "empty") and rounds is None:
         pytest.skip("takes long: scripts/faults")
-    stopped = run_once(install())
     file = stopped.data_dir / "goldwash.duckdb"
     size = file.stat().st_size
     with file.open("r+b") as opened:

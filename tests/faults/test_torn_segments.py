@@ -15,12 +15,10 @@ from tests.helpers.waiting import eventually
 SEGMENTS = 6
 
 
-def test_torn_in_the_middle(install, stage_of_faults: Stage, report) -> None:
+def test_torn_in_the_middle(install, empty_log, stage_of_faults: Stage, report) -> None:
     """One segment is overwritten in the middle, one is cut in half, one is gone: the others load, and verify says what is missing."""
     goldwash: Goldwash = install()
-    goldwash.start()
-    goldwash.stop()
-    with held(goldwash.data_dir / "goldwash.duckdb"):  # so that nothing is loaded, and deleted, before it is damaged
+    with held(empty_log(goldwash)):  # so that nothing is loaded, and deleted, before it is damaged
         launched(goldwash)
         crowd = Crowd(stage_of_faults, goldwash.port, 4, {"chat": 20, "big": 1, "stream": 2})
         with crowd:
