@@ -83,6 +83,7 @@ _ROLES: Final = {
     "function": "tool",
 }
 
+_PYTHON_TYPES: Final = {"str": "string", "int": "integer", "float": "number", "bool": "boolean", "list": "array", "dict": "object"}
 _NO_CONTENT: Final = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_text", "tool_addition", "refusal"})
 _OPENING: Final = re.compile(r"<(documents?|docs?|context|sources?|passages?|search_results?|retrieved|article|chunk)\b([^<>]{0,300})>")
 _GROUPS: Final = frozenset({"documents", "docs", "context", "sources", "passages", "search_results", "retrieved"})
@@ -225,7 +226,19 @@ def _flat_tool(tool: dict[str, Any]) -> Tool:
     schema = tool.get("input_schema")
     if schema is None:
         schema = tool.get("parameters")
+    if schema is None and isinstance(tool.get("parameter_definitions"), dict):
+        schema = _from_definitions(tool["parameter_definitions"])
     return Tool(tool["name"], schema)
+
+
+def _from_definitions(definitions: dict[str, Any]) -> dict[str, Any]:
+    """Cohere v1's parameters, whose types are Python's, as a JSON schema; a type that is none of these is left open."""
+    properties = {
+        name: {"type": _PYTHON_TYPES[kind]} if (kind := str(mapping(given).get("type"))) in _PYTHON_TYPES else {}
+        for name, given in definitions.items()
+    }
+    required = [name for name, given in definitions.items() if mapping(given).get("required") is True]
+    return {"type": "object", "properties": properties, "required": required}
 
 
 def _system(asked: Mapping[str, Any]) -> Iterator[Message]:

@@ -135,9 +135,16 @@ class LoggedExchange:
         return ""
 
     @cached_property
+    def retrieved(self) -> tuple[Document, ...]:
+        """The documents reported beside the traffic, less those that were relevant and not retrieved: they have no rank, others do."""
+        if all(document.rank is None for document in self.contexts):
+            return self.contexts
+        return tuple(document for document in self.contexts if document.rank is not None)
+
+    @cached_property
     def documents(self) -> tuple[Document, ...]:
-        """The retrieved documents: reported beside the traffic, or found in the request."""
-        return self.contexts + conversation.documents(self.request, self.messages) + conversation.marked_documents(self.messages)
+        """The documents the model had: reported beside the traffic, or found in the request."""
+        return self.retrieved + conversation.documents(self.request, self.messages) + conversation.marked_documents(self.messages)
 
     @cached_property
     def results(self) -> tuple[ToolResult, ...]:
@@ -147,7 +154,9 @@ class LoggedExchange:
     @cached_property
     def sources(self) -> tuple[str, ...]:
         """The texts an answer of retrieval rests on: documents and tool results; empty where nothing was supplied."""
-        return tuple(document.text for document in self.documents) + tuple(result.text for result in self.results if result.text)
+        return tuple(document.text for document in self.documents if document.text) + tuple(
+            result.text for result in self.results if result.text
+        )
 
     @property
     def has_attachments(self) -> bool:
@@ -161,7 +170,7 @@ class LoggedExchange:
         for message in self.messages:
             parts += [call.arguments for call in message.calls]
         parts += [result.text for result in self.results]
-        parts += [document.text for document in (*self.contexts, *conversation.documents(self.request, self.messages))]
+        parts += [document.text for document in (*self.retrieved, *conversation.documents(self.request, self.messages))]
         return "\n".join(parts)
 
     @cached_property

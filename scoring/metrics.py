@@ -67,9 +67,12 @@ def context_precision(documents: Sequence[Document]) -> float | None:
 
 
 def recall_at(documents: Sequence[Document], top: int) -> float | None:
-    """The share of relevant documents among the first `top`; those that were not retrieved have no rank. None: no relevant one is known."""
+    """The share of relevant documents among the first `top`; those that were not retrieved have no rank.
+
+    None: no relevant one is known, or none has a rank.
+    """
     relevant = [document for document in documents if document.relevance]
-    if not relevant:
+    if not relevant or all(document.rank is None for document in documents):
         return None
     return sum(1 for document in relevant if document.rank is not None and document.rank <= top) / len(relevant)
 

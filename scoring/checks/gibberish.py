@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from scoring.checks.answers import prose
+from scoring.checks.answers import parsed, prose
 from scoring.checks.contract import Finding, excerpt
 from scoring.checks.options import option
 from scoring.logged import LoggedExchange
@@ -42,7 +42,9 @@ class Options:
 
 def check(exchange: LoggedExchange, options: Options) -> Finding | None:
     """See the file's first lines."""
-    if not exchange.text or not exchange.is_answer or exchange.answer_format is not None or exchange.text[0] in "{[<":
+    if not exchange.text or not exchange.is_answer or exchange.answer_format is not None or exchange.text[0] == "<":
+        return None
+    if exchange.text[0] in "{[" and exchange.once(parsed).error is None:
         return None
     text = exchange.once(prose)[:_READ]
     if len(text) < options.shortest:

@@ -15,12 +15,15 @@ from typing import Any, Final, NamedTuple
 
 import rensa
 
+from scoring.checks.answers import parsed
 from scoring.checks.contract import Finding, excerpt
 from scoring.checks.options import option
 from scoring.logged import LoggedExchange
 
 _PERMUTATIONS: Final = 64
 _BANDS: Final = 8  # of 8 rows: likeness 0.9 is found with probability 0.99, 0.5 with 0.03
+MOST_GROUPS: Final = 200_000
+"""Different answers that are remembered: one that makes up a twentieth of the day is among the first of them, and 400 MB are enough."""
 _SEED: Final = 20240229
 _MOST: Final = 3_000  # characters of an answer that are looked at: two that agree so far are the same
 
@@ -48,7 +51,9 @@ class Sketch(NamedTuple):
 def sketch(exchange: LoggedExchange, options: Options) -> Sketch | None:
     """The sketch of an exchange; None = the check does not apply."""
     text = exchange.text[:_MOST]
-    if not text or text[0] in "{[" or exchange.answer_format is not None or not exchange.is_answer:
+    if not text or exchange.answer_format is not None or not exchange.is_answer:
+        return None
+    if text[0] in "{[`" and exchange.once(parsed).error is None:
         return None
     words = text.lower().split()
     if len(words) < options.words:
@@ -61,7 +66,7 @@ def sketch(exchange: LoggedExchange, options: Options) -> Sketch | None:
 
 
 class Duplicates:
-    """The groups of one day; memory grows with the number of different answers."""
+    """The groups of one day: some 2 KB for each of the first MOST_GROUPS different answers, less for the rest."""
 
     def __init__(self, options: Options | None = None) -> None:
         self._options = options or Options()
@@ -79,6 +84,8 @@ class Duplicates:
                 self._members[group].append((one.exchange_id, one.feature))
                 self._questions[group].add(one.question)
                 return
+        if len(self._first) == MOST_GROUPS:
+            return
         self._index.insert(len(self._first), one.minhash)
         self._first.append(one)
         self._members.append([(one.exchange_id, one.feature)])

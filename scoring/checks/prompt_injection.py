@@ -50,5 +50,5 @@ def _incoming(exchange: LoggedExchange) -> str:
             parts.append(message.text)
         parts += [result.text for result in message.results]
         parts += [document.text for document in message.documents]
-    parts += [document.text for document in exchange.contexts]
+    parts += [document.text for document in exchange.retrieved]
     return "\n".join(filter(None, parts))[:_MOST]

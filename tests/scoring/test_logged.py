@@ -98,6 +98,13 @@ def test_documents_come_from_the_log_and_from_the_request():
     assert "Gold is heavy." in exchange.request_text
 
 
+def test_what_retrieval_missed_is_no_source():
+    """A relevant document without a rank, where others have one, was not before the model; where none has a rank, all were."""
+    first, missed = Document("d1", "a", rank=1, relevance=1.0), Document("d2", "b", relevance=1.0)
+    assert LoggedExchange(exchange_id="x", contexts=(first, missed)).sources == ("a",)
+    assert LoggedExchange(exchange_id="x", contexts=(missed,)).sources == ("b",)
+
+
 def test_incoming_is_what_came_since_the_model_last_spoke():
     """And everything where it has not spoken yet."""
     messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]

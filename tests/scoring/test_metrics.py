@@ -78,6 +78,7 @@ def test_retrieval():
     assert recall_at(missed, 10) == pytest.approx(1 / 3)
     assert recall_at(missed, 20) == pytest.approx(2 / 3)
     assert recall_at(_docs((1, 0.0)), 5) is None
+    assert recall_at(_docs((None, 1.0)), 5) is None
     item = Item(LoggedExchange(exchange_id="x", contexts=tuple(missed)))
     assert _one("recall_at_k", [item], top=20).value == pytest.approx(2 / 3)
     assert _one("context_precision", [item]).n == 1

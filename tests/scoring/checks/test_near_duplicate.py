@@ -7,6 +7,7 @@ import random
 
 import pytest
 
+from scoring.checks import near_duplicate
 from scoring.checks.near_duplicate import Duplicates, Options, sketch
 from tests.scoring.checks.made import PROSE, answered, asked
 
@@ -66,6 +67,20 @@ def test_a_small_share_of_a_features_day_is_no_fault():
 def test_it_does_not_apply(text):
     """Labels, JSON, nothing."""
     assert sketch(answered(text), Options()) is None
+
+
+def test_garbage_in_brackets_is_looked_at():
+    """Only what is JSON is left out: a model that games a judge may begin with a bracket."""
+    assert len(_day(["[[ output " + PROSE] * 20).findings()) == 20
+
+
+def test_memory_is_bounded(monkeypatch):
+    """Beyond so many different answers no new ones are remembered, and those that came early are still found."""
+    monkeypatch.setattr(near_duplicate, "MOST_GROUPS", 5)
+    chance = random.Random(4)
+    day = _day([PROSE * 2] + [" ".join(chance.choices(WORDS, k=60)) for _ in range(50)] + [PROSE * 2] * 20)
+    assert len(day._first) == 5
+    assert len(day.findings()) == 21
 
 
 def test_a_sketch_travels_between_processes():

@@ -21,6 +21,7 @@ CHAT = asked(tools=[{"type": "function", "function": {"name": "weather", "parame
         asked(tools=[{"name": "weather", "input_schema": SCHEMA}]),
         {"contents": "x", "tools": [{"functionDeclarations": [{"name": "weather", "parameters": GEMINI}]}]},
         {"contents": "x", "tools": [{"function_declarations": [{"name": "weather", "parametersJsonSchema": SCHEMA}]}]},
+        {"message": "x", "tools": [{"name": "weather", "parameter_definitions": {"city": {"type": "str", "required": True}}}]},
         {"messages": [], "toolConfig": {"tools": [{"toolSpec": {"name": "weather", "inputSchema": {"json": SCHEMA}}}, {"cachePoint": {}}]}},
     ],
 )
