@@ -1,4 +1,4 @@
-"""Reads what a logged request said to the model, whichever dialect it was said in: messages, tools, documents, the format asked for.
+"""Reads what a logged request said to the model, whichever dialect it was said in: messages, tool calls and results, documents.
 
 Shapes are told apart by their keys and not by the dialect's name, since gateways rename paths and models but not fields. Pure: JSON
 values in, plain tuples out; a shape nobody knows gives nothing and never raises.
@@ -8,7 +8,6 @@ Ollama, text completions.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -55,21 +54,6 @@ class Message(NamedTuple):
     attachments: int = 0  # images, files, sounds: what is no text
 
 
-class Tool(NamedTuple):
-    """One function the model may call."""
-
-    name: str
-    schema: Any  # JSON schema of the arguments; None: takes none, or none was given
-    openapi: bool = False  # the schema is in Gemini's OpenAPI form
-
-
-class AnswerFormat(NamedTuple):
-    """JSON was asked for."""
-
-    schema: Any  # None: any JSON object
-    openapi: bool = False
-
-
 _ROLES: Final = {
     "system": "system",
     "developer": "system",
@@ -83,20 +67,7 @@ _ROLES: Final = {
     "function": "tool",
 }
 
-_PYTHON_TYPES: Final = {"str": "string", "int": "integer", "float": "number", "bool": "boolean", "list": "array", "dict": "object"}
 _NO_CONTENT: Final = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_text", "tool_addition", "refusal"})
-_OPENING: Final = re.compile(r"<(documents?|docs?|context|sources?|passages?|search_results?|retrieved|article|chunk)\b([^<>]{0,300})>")
-_GROUPS: Final = frozenset({"documents", "docs", "context", "sources", "passages", "search_results", "retrieved"})
-_TAG_START: Final = ("<doc", "<con", "<sou", "<pas", "<sea", "<ret", "<art", "<chu")
-_IDENTITY: Final = re.compile(r"""\b(?:id|index|number|name)\s*=\s*["']?([^"'\s>]{1,200})""")
-_HEADED: Final = re.compile(
-    r"(?:^|\n)#{0,4} ?\*{0,2}(?:Context|Sources|Documents|Passages|Search results|Retrieved documents)\*{0,2}:\*{0,2}[ \t]*\n?(.{20,}?)"
-    r"(?=\n#{0,4} ?\*{0,2}(?:Question|Query|User question|Answer|Instructions?|Task)\b[^\n]{0,20}:|\Z)",
-    re.DOTALL,
-)
-_HEADS: Final = ("Context", "Sources", "Documents", "Passages", "Search results", "Retrieved documents")
-_NUMBERED: Final = re.compile(r"(?:^|\n)[ \t]{0,8}\[(\d{1,3})\][ \t:]*(.*?)(?=\n[ \t]{0,8}\[\d{1,3}\]|\Z)", re.DOTALL)
-_MOST_MARKED: Final = 400_000  # characters of a message in which marked documents are looked for
 
 
 def messages(request: Any) -> tuple[Message, ...]:
@@ -130,115 +101,6 @@ def documents(request: Any, said: tuple[Message, ...]) -> tuple[Document, ...]:
     for message in said:
         found += message.documents
     return tuple(found)
-
-
-def marked_documents(said: tuple[Message, ...]) -> tuple[Document, ...]:
-    """The documents that stand in the text of messages and are marked as such: in tags, or under a heading `Context:`."""
-    return tuple(document for message in said if message.role in ("user", "system") for document in _marked(message.text))
-
-
-def tools(request: Any) -> tuple[tuple[Tool, ...], bool]:
-    """The functions a request offers, and whether these are all there are (False: server-side or deferred tools stand beside them)."""
-    asked = mapping(request)
-    offered = asked.get("tools") or mapping(asked.get("toolConfig") or asked.get("tool_config")).get("tools")
-    found: list[Tool] = []
-    whole = not asked.get("mcp_servers") and not asked.get("previous_response_id") and not asked.get("prompt_id")
-    for entry in [*items(offered), *items(asked.get("functions"))]:
-        tool = mapping(entry)
-        spec = mapping(tool.get("toolSpec"))
-        function = mapping(tool.get("function"))
-        declared = items(tool.get("functionDeclarations") or tool.get("function_declarations"))
-        if declared:
-            found += [tool for tool in map(_gemini_tool, declared) if tool is not None]
-        elif isinstance(spec.get("name"), str):
-            found.append(Tool(spec["name"], mapping(spec.get("inputSchema")).get("json")))
-        elif isinstance(function.get("name"), str):
-            found.append(Tool(function["name"], function.get("parameters")))
-        elif isinstance(tool.get("name"), str) and tool.get("type") in (None, "function", "custom", "tool") and "format" not in tool:
-            found.append(_flat_tool(tool))
-        elif "cachePoint" not in tool:
-            whole = False
-    for item in items(asked.get("input")):  # Responses: tools that a search brought in later
-        if isinstance(item, dict) and isinstance(item.get("tools"), list):
-            whole = False
-    return tuple(found), whole and bool(found)
-
-
-def answer_format(request: Any) -> AnswerFormat | None:
-    """The JSON format a request asks its answer to have; None: free text."""
-    asked = mapping(request)
-    generation = mapping(asked.get("generationConfig") or asked.get("generation_config"))
-    for key, openapi in (
-        ("responseJsonSchema", False),
-        ("response_json_schema", False),
-        ("responseSchema", True),
-        ("response_schema", True),
-    ):
-        if isinstance(generation.get(key), dict):
-            return AnswerFormat(generation[key], openapi)
-    if "json" in str(generation.get("responseMimeType") or generation.get("response_mime_type") or ""):
-        return AnswerFormat(None)
-    for wanted in (
-        asked.get("response_format"),
-        mapping(asked.get("text")).get("format"),
-        mapping(asked.get("output_config")).get("format"),
-        asked.get("output_format"),
-        mapping(asked.get("outputConfig")).get("textFormat"),
-        asked.get("format"),
-    ):
-        found = _format(wanted)
-        if found is not None:
-            return found
-    return None
-
-
-def _format(wanted: Any) -> AnswerFormat | None:
-    if wanted == "json":
-        return AnswerFormat(None)  # Ollama
-    if not isinstance(wanted, dict):
-        return None
-    kind = wanted.get("type")
-    if kind == "json_object":
-        schema = wanted.get("json_schema") or wanted.get("schema")  # Cohere, Together
-        return AnswerFormat(schema if isinstance(schema, dict) else None)
-    if kind == "json_schema":
-        inner = wanted.get("json_schema")
-        schema = mapping(inner).get("schema") if isinstance(inner, dict) else wanted.get("schema")
-        if schema is None:
-            schema = mapping(mapping(wanted.get("structure")).get("jsonSchema")).get("schema")  # Converse, as JSON text
-        return AnswerFormat(schema if isinstance(schema, dict | str) else None)
-    if kind == "object" and "properties" in wanted:
-        return AnswerFormat(wanted)  # Ollama: the schema itself
-    return None
-
-
-def _gemini_tool(declared: Any) -> Tool | None:
-    declaration = mapping(declared)
-    name = declaration.get("name")
-    if not isinstance(name, str):
-        return None
-    plain = declaration.get("parametersJsonSchema") or declaration.get("parameters_json_schema")
-    return Tool(name, plain) if plain is not None else Tool(name, declaration.get("parameters"), openapi=True)
-
-
-def _flat_tool(tool: dict[str, Any]) -> Tool:
-    """Anthropic's, the Responses API's, Cohere v1's, or one of the old `functions`."""
-    schema = tool.get("input_schema")
-    if schema is None:
-        schema = tool.get("parameters")
-    if schema is None and isinstance(tool.get("parameter_definitions"), dict):
-        schema = _from_definitions(tool["parameter_definitions"])
-    return Tool(tool["name"], schema)
-
-
-def _from_definitions(definitions: dict[str, Any]) -> dict[str, Any]:
-    """Cohere v1's parameters, whose types are Python's, as a JSON schema; a type that is none of these is left open."""
-    properties = {
-        name: {"type": _PYTHON_TYPES[kind]} if (kind := str(mapping(given).get("type"))) in _PYTHON_TYPES else {}
-        for name, given in definitions.items()
-    }
-    required = [name for name, given in definitions.items() if mapping(given).get("required") is True]
-    return {"type": "object", "properties": properties, "required": required}
 
 
 def _system(asked: Mapping[str, Any]) -> Iterator[Message]:
@@ -416,48 +278,3 @@ def _document(item: Any) -> Document | None:
     if not said:
         return None
     return Document(text(given.get("id")), said, text(mapping(data).get("title")))
-
-
-def _marked(said: str) -> Iterator[Document]:
-    """Documents marked inside a text: in tags, or under a heading `Context:`, there numbered [1] [2] or whole."""
-    said = said[:_MOST_MARKED]
-    if any(start in said for start in _TAG_START):
-        for _, attributes, inside in _elements(said):
-            inner = [Document(_identity(one), text.strip()) for name, one, text in _elements(inside) if name not in _GROUPS]
-            if inner:
-                yield from inner
-            elif inside.strip():
-                yield from _numbered(inside.strip(), _identity(attributes))
-    elif any(head in said for head in _HEADS):
-        for match in _HEADED.finditer(said):
-            yield from _numbered(match[1].strip(), None)
-
-
-def _elements(said: str) -> Iterator[tuple[str, str, str]]:
-    """Name, attributes and inside of each outermost tag that is closed, in one pass however many are not."""
-    at = 0
-    unclosed: set[str] = set()
-    while (match := _OPENING.search(said, at)) is not None:
-        name, at = match[1], match.end()
-        if name in unclosed:
-            continue
-        end = said.find(f"</{name}>", at)
-        if end < 0:
-            unclosed.add(name)
-            continue
-        yield name, match[2], said[at:end]
-        at = end
-
-
-def _numbered(said: str, identity: str | None) -> Iterator[Document]:
-    parts = list(_NUMBERED.finditer(said)) if said.startswith("[") or "\n[" in said or "\n " in said else []
-    if parts:
-        for part in parts:
-            yield Document(part[1], part[2].strip())
-    else:
-        yield Document(identity, said)
-
-
-def _identity(attributes: str) -> str | None:
-    match = _IDENTITY.search(attributes)
-    return match[1] if match else None

@@ -12,8 +12,9 @@ from typing import Any, Final, Self, TypeVar
 
 from proxy.providers.fields import items, mapping
 from proxy.streams.json_value import Unparsable, json_text, parse_json
-from scoring import conversation
-from scoring.conversation import AnswerFormat, Call, Document, Message, Tool, ToolResult
+from scoring import conversation, marked, wanted
+from scoring.conversation import Call, Document, Message, ToolResult
+from scoring.wanted import AnswerFormat, Tool
 
 Found = TypeVar("Found")
 
@@ -144,7 +145,7 @@ class LoggedExchange:
     @cached_property
     def documents(self) -> tuple[Document, ...]:
         """The documents the model had: reported beside the traffic, or found in the request."""
-        return self.retrieved + conversation.documents(self.request, self.messages) + conversation.marked_documents(self.messages)
+        return self.retrieved + conversation.documents(self.request, self.messages) + marked.documents(self.messages)
 
     @cached_property
     def results(self) -> tuple[ToolResult, ...]:
@@ -176,12 +177,12 @@ class LoggedExchange:
     @cached_property
     def tools(self) -> tuple[tuple[Tool, ...], bool]:
         """The functions offered, and whether these are all there are."""
-        return conversation.tools(self.request)
+        return wanted.tools(self.request)
 
     @cached_property
     def answer_format(self) -> AnswerFormat | None:
         """The JSON format that was asked for."""
-        return conversation.answer_format(self.request)
+        return wanted.answer_format(self.request)
 
     @cached_property
     def calls(self) -> tuple[Call, ...]:

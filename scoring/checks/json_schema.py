@@ -14,8 +14,8 @@ from scoring.checks.answers import parsed
 from scoring.checks.contract import Finding, excerpt
 from scoring.checks.options import option
 from scoring.checks.schemas import Unusable, compiled
-from scoring.conversation import AnswerFormat
 from scoring.logged import LoggedExchange
+from scoring.wanted import AnswerFormat
 
 _PASSED: Final = Finding(True, "keeps to the schema")
 

@@ -14,8 +14,9 @@ from proxy.streams.json_value import Unparsable, parse_json
 from scoring.checks.answers import cut_short
 from scoring.checks.contract import Finding, excerpt
 from scoring.checks.schemas import Unusable, compiled
-from scoring.conversation import Call, Tool
+from scoring.conversation import Call
 from scoring.logged import LoggedExchange
+from scoring.wanted import Tool
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.conversation import AnswerFormat, Document, answer_format, documents, marked_documents, messages, tools
+from scoring import marked
+from scoring.conversation import Document, documents, messages
+from scoring.wanted import answer_format, tools
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "find", "arguments": '{"q": 1}'}}
 
@@ -140,51 +140,6 @@ def test_documents_in_fields_of_their_own(request_, found):
     assert list(documents(request_, messages(request_))) == found
 
 
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("<context>Gold.</context> Where?", [(None, "Gold.")]),
-        ('<documents><document index="1">A</document><document index="2">B</document></documents>', [("1", "A"), ("2", "B")]),
-        ('<doc id="x-7">A</doc> and <doc id=x-8>B</doc>', [("x-7", "A"), ("x-8", "B")]),
-        ("Context:\n[1] Gold is heavy.\n[2] Rivers slow.\n\nQuestion: where?", [("1", "Gold is heavy."), ("2", "Rivers slow.")]),
-        ("## Context:\nGold is heavy and it sinks.\n\n## Question: where?", [(None, "Gold is heavy and it sinks.")]),
-        ("Explain the word context: what is it?", []),
-        ("a < b and <context> is a tag", []),
-    ],
-)
-def test_documents_marked_in_text(text, found):
-    """By tags, by a heading, numbered or whole."""
-    said = messages({"messages": [{"role": "user", "content": text}]})
-    assert [(document.document_id, document.text) for document in marked_documents(said)] == found
-
-
-def test_unclosed_tags_take_no_long_time():
-    """One pass, however many there are."""
-    for text in ("<context>" * 30_000, "<doc><source><passage>" * 10_000, "Context:\n" + "\n[1 " * 50_000, "\n" * 200_000 + "Context:"):
-        said = messages({"messages": [{"role": "user", "content": text}]})
-        start = time.process_time()
-        marked_documents(said)
-        assert time.process_time() - start < 1
-
-
-def test_tools_and_whether_they_are_all():
-    """Server-side tools may bring others."""
-    function = {"type": "function", "function": {"name": "find", "parameters": {"type": "object"}}}
-    assert tools({"tools": [function]}) == ((("find", {"type": "object"}, False),), True)
-    assert tools({"tools": [function, {"type": "web_search"}]})[1] is False
-    assert tools({"tools": [{"googleSearch": {}}]}) == ((), False)
-    assert tools({}) == ((), False)
-
-
-def test_the_format_asked_for():
-    """None for free text; a schema where there is one."""
-    assert answer_format({"response_format": {"type": "text"}}) is None
-    assert answer_format({"text": {"verbosity": "low"}}) is None
-    assert answer_format({"response_format": {"type": "json_object"}}) == AnswerFormat(None)
-    assert answer_format({"generationConfig": {"responseSchema": {"type": "OBJECT"}}}) == AnswerFormat({"type": "OBJECT"}, openapi=True)
-    assert answer_format({"response_format": "mp3"}) is None
-
-
 @given(
     st.recursive(
         st.none() | st.integers() | st.text(max_size=8),
@@ -207,6 +162,6 @@ def test_any_json_is_read_without_an_exception(value):
     """A shape nobody knows gives nothing."""
     said = messages(value)
     documents(value, said)
-    marked_documents(said)
+    marked.documents(said)
     tools(value)
     answer_format(value)
