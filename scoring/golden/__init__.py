@@ -1,0 +1,1 @@
+"""Golden cases: failures of production, redacted and confirmed, that the next release is held to."""
