@@ -12,19 +12,23 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
-from os import geteuid, kill, sync
+from dataclasses import dataclass
+from os import geteuid, kill
 from pathlib import Path
 
 import pytest
 
-from tests.faults.account import Line, fetch_rows
+from proxy.spool.frames import ACCEPTED
+from proxy.spool.reader import SegmentReader, runs
+from tests.faults.account import Line, account
 from tests.faults.traffic import Crowd, Request, Stage, more
 from tests.helpers.goldwash import Goldwash
-from tests.helpers.waiting import eventually
 
 SIZE = 96 << 20
 INTERVAL = 1.0
+CUTS = 6
 SLACK = 1.5  # seconds more that a busy machine may take to wake the syncing task
 
 
@@ -51,64 +55,72 @@ def mount(tmp_path: Path) -> Iterator[Callable[[Path, Path], None]]:
         subprocess.run(["umount", "-l", str(at)], check=False, capture_output=True)
 
 
-def cut_power(goldwash: Goldwash, image: Path, copy: Path) -> float:
-    """Copy the disk as it is while the worker stands still; the moment (time.monotonic) at which it stood."""
+@dataclass
+class Cut:
+    """One loss of power: when, what the provider had been sent until then, and which requests the disk knows of."""
+
+    moment: float  # time.monotonic()
+    sent: frozenset[str]  # numbers of requests
+    known: frozenset[str]  # exchange ids that have an ACCEPTED
+
+
+def cut_power(goldwash: Goldwash, stage: Stage, image: Path, copy: Path, look: Path, mount: Callable[[Path, Path], None]) -> Cut:
+    """Copy the disk as it is while the worker stands still, and read the spool from the copy."""
     (worker,) = goldwash.pids("worker")
     kill(worker, signal.SIGSTOP)
     moment = time.monotonic()
+    time.sleep(0.05)  # what is in the sockets reaches the provider
+    sent = frozenset(stage.numbers)
     shutil.copyfile(image, copy)
     kill(worker, signal.SIGCONT)
-    return moment
+    mount(copy, look)
+    known = set()
+    for run in runs(look):
+        for number in run.segments():
+            reader = SegmentReader(run.segment(number))
+            while (raw := reader.next_raw()) is not None:
+                if raw[0][0] == ACCEPTED:
+                    known.add(str(uuid.UUID(bytes=raw[0][1:17])))
+            reader.close()
+    subprocess.run(["umount", str(look)], check=True)
+    return Cut(moment, sent, frozenset(known))
 
 
 @pytest.mark.parametrize("fsync", ["each", "interval", "never"])
 def test_power_fails(
     install, stage_of_faults: Stage, report: Callable[[Line], None], mount, tmp_path: Path, rounds: int | None, fsync: str
 ) -> None:
-    """`each`: all that any provider saw is there. `interval`: all but the last second. `never`: what the kernel had written back."""
+    """`each`: all that any provider was sent is there. `interval`: all but the last second. `never`: what the kernel had written back."""
     if fsync == "never" and rounds is None:
         pytest.skip("takes long: scripts/faults")
     goldwash: Goldwash = install(spool={"segment_mb": 1, "fsync": fsync, "fsync_interval": INTERVAL}, log={"address": "../a.duckdb"})
     image, copy = tmp_path / "disk", tmp_path / "disk-after"
     mount(image, goldwash.data_dir / "spool")
     goldwash.start()
-    kill(goldwash.pids("service")[0], signal.SIGSTOP)  # what it loads it deletes; here the spool alone counts
-    crowd = Crowd(stage_of_faults, goldwash.port, 6, {"chat": 4, "stream": 2})
-    if fsync == "never":
-        sync()
+    (service,) = goldwash.pids("service")
+    kill(service, signal.SIGSTOP)  # what it loads it deletes; here the spool alone counts
+    crowd = Crowd(stage_of_faults, goldwash.port, 6, {"chat": 4, "stream": 2}, pause=0.002)
     with crowd:
-        more(crowd, 60)
+        more(crowd, 30)
         time.sleep(INTERVAL + SLACK)
-        more(crowd, 60)
-        moment = cut_power(goldwash, image, copy)
-        more(crowd, 10)
+        cuts = []
+        for _ in range(CUTS if rounds is None else 5 * CUTS):
+            more(crowd, 40)
+            cuts.append(cut_power(goldwash, stage_of_faults, image, copy, tmp_path / "look", mount))
+    kill(service, signal.SIGCONT)
     assert crowd.errors() == []
-    goldwash.kill()
-    subprocess.run(["umount", "-l", str(goldwash.data_dir / "spool")], check=True)
-    rows = _after(goldwash, mount, copy)
-    sent = [request for request in crowd.requests if request.exchange_id and request.at + request.seconds < moment]
-    missing = [request for request in sent if request.exchange_id not in rows]
+    by_number = {str(request.number): request for request in crowd.requests}
+    gone = [(cut.moment, by_number[number]) for cut in cuts for number in cut.sent if by_number[number].exchange_id not in cut.known]
+    ages = [moment - request.at for moment, request in gone]
     if fsync == "each":
-        assert missing == []
+        assert gone == []
     elif fsync == "interval":
-        late = [request for request in missing if request.at + request.seconds < moment - INTERVAL - SLACK]
-        assert late == []
-    oldest = max((moment - request.at for request in missing), default=0.0)
-    report(
-        Line(
-            f'power lost, fsync = "{fsync}"', 1, len(sent), len(rows), sum(rows[r.exchange_id] == "lost" for r in sent if r.exchange_id in rows),
-            0, len(missing), 0, f"{len(missing)} answered and gone, the oldest {oldest:.1f} s before" if missing else "none that was answered is gone",
-        )
-    )  # fmt: skip
-
-
-def _after(goldwash: Goldwash, mount: Callable[[Path, Path], None], copy: Path) -> dict[str, str]:
-    """Start on the copied disk; rows: id -> ending."""
-    mount(copy, goldwash.data_dir / "spool")
-    goldwash.start()
-    goldwash.flush()
-    assert eventually(lambda: goldwash.admin("POST", "/api/flush", {})[0] == 200)
-    return {str(row["exchange_id"]): row["ending"] for row in fetch_rows(goldwash)}
+        assert max(ages, default=0.0) <= INTERVAL + SLACK
+    found = account(goldwash, crowd.requests)
+    assert (found.missing, found.unlike, found.verified["unaccounted"]) == ([], [], 0)
+    sent = sum(len(cut.sent) for cut in cuts)
+    note = f"of {sent} sent {len(gone)} not on the disk" + (f", the oldest {max(ages):.1f} s before" if ages else "")
+    report(found.line(f'power lost, fsync = "{fsync}"', len(cuts), 0, note))
 
 
 def median(requests: list[Request]) -> float:
