@@ -19,8 +19,11 @@ from aiohttp import web
 
 from config.settings import Settings
 from proxy.log.attach import Log
+from proxy.log.forgetting import Found, Subject, forget
 from proxy.log.guard import Refused
+from proxy.log.rewriting import clean_lake, mark
 from proxy.service import figures, opinions, page
+from proxy.service.assembly import subject_of
 from proxy.service.door import HEADERS, door, failure
 from proxy.service.formats import CONTENT_TYPES
 from proxy.service.loading import FlushFailed, Loading
@@ -53,6 +56,7 @@ class Service:
     run: OwnRun
     census: figures.Census
     limits: Limits
+    begin_anew: Callable[[], None]
     queries: Counter[str] = field(default_factory=Counter)
     spool_dir: Path = field(init=False)
     census_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -65,9 +69,20 @@ class Service:
 SERVICE: Final = web.AppKey("service", Service)
 
 
-def build_app(log: Log, loading: Loading, readers: Readers, run: OwnRun, settings: Settings, token: str | None) -> web.Application:
-    """The application. token: asked for on every address but the probes; None = loopback rules (see door)."""
-    app = web.Application(middlewares=[door(settings.admin.host, token), _mapped], client_max_size=MAX_BODY)
+def build_app(
+    log: Log,
+    loading: Loading,
+    readers: Readers,
+    run: OwnRun,
+    settings: Settings,
+    token: str | None,
+    begin_anew: Callable[[], None] = lambda: None,
+) -> web.Application:
+    """The application. token: asked for on every address but the probes; None = loopback rules (see door).
+
+    begin_anew: ends the service so that it starts again, on a file that is written anew.
+    """
+    app = web.Application(middlewares=[door(settings, token), _mapped], client_max_size=MAX_BODY)
     app[SERVICE] = Service(
         settings,
         log,
@@ -76,6 +91,7 @@ def build_app(log: Log, loading: Loading, readers: Readers, run: OwnRun, setting
         run,
         figures.Census(log.cursor, log.file),
         Limits(settings.sql.max_rows, settings.sql.timeout),
+        begin_anew,
     )
     app.add_routes(
         [
@@ -86,6 +102,7 @@ def build_app(log: Log, loading: Loading, readers: Readers, run: OwnRun, setting
             web.post("/api/flush", _flush),
             web.post("/api/sql", _sql),
             web.post("/api/snapshot", _snapshot),
+            web.post("/api/forget", _forget),
             web.post("/api/feedback", _taken("feedback")),
             web.post("/api/scores", _taken("scores")),
             web.post("/api/context", _taken("contexts")),
@@ -143,19 +160,23 @@ async def _metrics(request: web.Request) -> web.Response:
 
 
 async def _flush(request: web.Request) -> web.Response:
-    service = request.app[SERVICE]
     began = time.monotonic()
+    unread = await _flushed(request.app[SERVICE])
+    return web.json_response({"status": "flushed", "seconds": round(time.monotonic() - began, 3), "unread": list(unread)})
+
+
+async def _flushed(service: Service) -> tuple[str, ...]:
+    """Wait until all that was spooled is in the log. Raises QueryError."""
     alive = [run.name for run in runs(service.spool_dir) if run.alive()]
     await asyncio.gather(*(barrier.passed(run) for run in alive if run != service.run.name))
     try:
-        unread = await asyncio.wait_for(asyncio.wrap_future(service.loading.flush()), FLUSH_TIMEOUT)
-    except TimeoutError:
+        return await asyncio.wait_for(asyncio.wrap_future(service.loading.flush()), FLUSH_TIMEOUT)
+    except TimeoutError as late:
         error = service.loading.progress.last_error
         why = f"the log refuses rows: {error}" if error else f"the spool was not loaded within {FLUSH_TIMEOUT:g} s"
-        return failure(503, why, "the spool keeps everything; ask again")
+        raise QueryError(why, "the spool keeps everything; ask again", 503) from late
     except FlushFailed as error:
-        return failure(503, str(error), "the next start loads the rest")
-    return web.json_response({"status": "flushed", "seconds": round(time.monotonic() - began, 3), "unread": list(unread)})
+        raise QueryError(str(error), "the next start loads the rest", 503) from error
 
 
 async def _body(request: web.Request) -> Any:
@@ -236,6 +257,38 @@ async def _snapshot(request: web.Request) -> web.Response:
         except duckdb.Error as error:
             raise QueryError(f"the snapshot could not be made: {error}", "check the disk space under data_dir", 500) from error
         return web.json_response({"path": str(file), "bytes": file.stat().st_size, "seconds": round(time.monotonic() - began, 3)})
+
+
+async def _forget(request: web.Request) -> web.Response:
+    """Erase (see proxy.log.forgetting); the service then starts again on a file that is written anew."""
+    service = request.app[SERVICE]
+    subject, dry_run = _subject(await _body(request), service.settings)
+    await _flushed(service)
+    data_dir = service.settings.data_dir
+
+    def job() -> Found:
+        if not dry_run:
+            mark(data_dir)
+        return forget(service.log, service.spool_dir, subject, dry_run=dry_run)
+
+    found = await asyncio.wrap_future(service.loading.between(job))
+    if not dry_run:
+        logger.warning("forgotten; the log is written anew", exchanges=found.exchanges, frames=found.frames)
+        if service.log.file is None:
+            await asyncio.wrap_future(service.loading.between(lambda: clean_lake(service.log, data_dir)))
+        else:
+            asyncio.get_running_loop().call_later(0.1, service.begin_anew)  # when the answer is out
+    return web.json_response({"status": "counted" if dry_run else "erased", **found.json()})
+
+
+def _subject(body: Any, settings: Settings) -> tuple[Subject, bool]:
+    """What a body means. Raises QueryError."""
+    if not isinstance(body, dict) or set(body) - {"user", "exchange", "before", "dry_run"} or len(set(body) - {"dry_run"}) != 1:
+        raise QueryError("the body does not say what to forget", 'send one of {"user": …}, {"exchange": …}, {"before": "2026-11-01"}', 400)
+    try:
+        return subject_of(settings, body.get("user"), body.get("exchange"), body.get("before")), bool(body.get("dry_run"))
+    except (ValueError, TypeError) as error:
+        raise QueryError(f"this cannot be forgotten: {error}", "give text that is not empty, or a date such as 2026-11-01", 400) from error
 
 
 def _taken(kind: opinions.Kind) -> Callable[[web.Request], Any]:

@@ -14,6 +14,7 @@ from proxy.accounting.pricing import Pricer
 from proxy.exchange import Captured, Reading
 from proxy.keys import key_secret
 from proxy.log.attach import Log
+from proxy.log.forgetting import Subject
 from proxy.log.ingest import Loader
 from proxy.log.redaction import Redactor
 from proxy.log.retention import expire
@@ -42,6 +43,19 @@ def make_redactor(settings: Settings) -> Redactor:
     names = ("secrets", "email", "phone", "card", "iban")
     policies = [name for name in names if getattr(chosen, name)] + (["national_id"] if chosen.national_ids else [])
     return Redactor(tuple(policies), chosen.patterns, key_secret(settings.data_dir))
+
+
+def subject_of(settings: Settings, user: str | None, exchange: str | None, before: str | None) -> Subject:
+    """Whom or what to forget, from words: a user's id is meant as it was said and as redaction stores it. Raises ValueError."""
+    for given in (user, exchange, before):
+        if given is not None and (not isinstance(given, str) or not given.strip()):
+            raise ValueError("it is empty")
+    if user is not None:
+        return Subject(user=tuple(dict.fromkeys((user, make_redactor(settings).text(user)))))
+    if before is not None:
+        at = datetime.fromisoformat(before)
+        return Subject(before=at if at.tzinfo else at.replace(tzinfo=UTC))
+    return Subject(exchange=exchange)
 
 
 def read_or_estimate(captured: Captured) -> Reading:

@@ -16,9 +16,14 @@ from typing import Any, Final
 from aiohttp import web
 
 from config.options import is_loopback
+from config.settings import Settings
+from proxy.service.state import make_token, token_file
 
 OPEN: Final = frozenset({"/healthz", "/readyz"})
 """What probes ask without a token; it tells nothing but yes or no."""
+
+PRECIOUS: Final = frozenset({"/api/forget"})
+"""What asks for the token on loopback, too: other people of this machine may read, and must not erase."""
 
 HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -38,12 +43,14 @@ def failure(status: int, error: str, hint: str) -> web.Response:
     return web.json_response({"error": error, "hint": hint}, status=status)
 
 
-def door(bound: str, token: str | None) -> Any:
-    """The middleware. bound: the address listened on. token: asked for where it is given."""
+def door(settings: Settings, token: str | None) -> Any:
+    """The middleware. token: asked for where it is given; what cannot be undone asks for it everywhere."""
+    bound = settings.admin.host
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        refusal = _refusal(request, bound, token)
+        needed = make_token(token_file(settings)) if token is None and request.path in PRECIOUS else token
+        refusal = _refusal(request, bound, token) or (None if needed is token else _without_token(request, needed))
         if refusal is not None:
             response: web.StreamResponse = refusal
         else:
@@ -66,15 +73,21 @@ def _refusal(request: web.Request, bound: str, token: str | None) -> web.Respons
             return failure(
                 421, f"the Host header names {host!r}", f"ask as http://127.0.0.1:{_port(request)}: other names may be a web page's"
             )
-    elif request.path not in OPEN and not _has_token(request.headers.get("Authorization", ""), token):
-        response = failure(401, "this address asks for a token", "send `Authorization: Bearer TOKEN`; it lies in admin.token in data_dir")
-        response.headers["WWW-Authenticate"] = 'Basic realm="goldwash (any name, the token as password)"'
-        return response
+    elif request.path not in OPEN and (refused := _without_token(request, token)) is not None:
+        return refused
     if request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
         return failure(403, "the request comes from another web site", "open the address itself")
     if request.method not in {"GET", "HEAD"} and request.content_type != "application/json":
         return failure(415, f"the content type is {request.content_type!r}", "send `Content-Type: application/json`")
     return None
+
+
+def _without_token(request: web.Request, token: str | None) -> web.Response | None:
+    if token is None or _has_token(request.headers.get("Authorization", ""), token):
+        return None
+    response = failure(401, "this address asks for a token", "send `Authorization: Bearer TOKEN`; it lies in admin.token in data_dir")
+    response.headers["WWW-Authenticate"] = 'Basic realm="goldwash (any name, the token as password)"'
+    return response
 
 
 def host_name(header: str) -> str:

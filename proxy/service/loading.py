@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import duckdb
 import structlog
@@ -27,6 +27,7 @@ UPKEEP_AGAIN: Final = 5.0
 """The same where the last round had not done all."""
 
 log = structlog.get_logger("loading")
+T = TypeVar("T")
 
 
 class Loader(Protocol):
@@ -87,6 +88,7 @@ class Loading:
         self._seen = seen
         self._wake = threading.Condition()
         self._waiters: list[Future[tuple[str, ...]]] = []
+        self._jobs: list[Callable[[], None]] = []
         self._closing = False
         self._next_upkeep = time.monotonic() + UPKEEP_AGAIN
         self._failed = 0  # rounds in a row
@@ -104,6 +106,24 @@ class Loading:
                 future.set_exception(FlushFailed("the log service is stopping"))
                 return future
             self._waiters.append(future)
+            self._wake.notify()
+        return future
+
+    def between(self, job: Callable[[], T]) -> Future[T]:
+        """Do something on the loading thread between two rounds, while nothing else writes; its result, or what it raised."""
+        future: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(job())
+            except BaseException as error:
+                future.set_exception(error)
+
+        with self._wake:
+            if self._closing:
+                future.set_exception(FlushFailed("the log service is stopping"))
+                return future
+            self._jobs.append(run)
             self._wake.notify()
         return future
 
@@ -126,6 +146,9 @@ class Loading:
         while not self._closing:
             with self._wake:
                 waiters = list(self._waiters)
+                jobs, self._jobs = self._jobs, []
+            for job in jobs:
+                job()
             began = time.time()
             try:
                 done = self._loader.step(time.time_ns())
@@ -139,10 +162,12 @@ class Loading:
                 self._wait(min(max(done.seconds, SHORTEST), LONGEST) if done.frames else LONGEST)
         for waiter in self._waiters:
             waiter.set_exception(FlushFailed("the log service is stopping"))
+        for job in self._jobs:  # nothing writes any more
+            job()
 
     def _wait(self, seconds: float) -> None:
         with self._wake:
-            if not self._closing and not (self._waiters and not self._failed):
+            if not self._closing and not self._jobs and not (self._waiters and not self._failed):
                 self._wake.wait(seconds)
 
     def _after_round(self, done: Loaded, began: float, waiters: list[Future[tuple[str, ...]]]) -> None:

@@ -27,8 +27,8 @@ from aiohttp import web
 from config.options import is_loopback
 from config.settings import ConfigError, Settings
 from proxy import logs
-from proxy.log import quack
-from proxy.log.attach import Log, LogError, LogLocked
+from proxy.log import quack, rewriting
+from proxy.log.attach import LAKE, Log, LogError, LogLocked
 from proxy.service import state
 from proxy.service.app import build_app
 from proxy.service.assembly import make_loader, make_upkeep
@@ -74,6 +74,7 @@ def open_log(settings: Settings) -> Log:
     told = False
     while True:
         try:
+            write_anew(settings)
             extra = quack.EXTENSIONS if settings.log.quack else ()
             return Log.open(settings.log.address, settings.data_dir, settings.log.data_path, settings.sql.memory, extra=extra)
         except LogLocked as error:
@@ -83,6 +84,19 @@ def open_log(settings: Settings) -> Log:
                 log.warning("waiting for the log", why=str(error))
                 told = True
             time.sleep(0.2)
+
+
+def write_anew(settings: Settings) -> None:
+    """Write the log's file anew where something was forgotten; where that fails the log is served all the same, until the next start."""
+    if not rewriting.pending(settings.data_dir) or settings.log.address.startswith(LAKE):
+        return
+    try:
+        rewriting.rewrite(settings.data_dir, settings.data_dir / settings.log.address, settings.sql.memory)
+    except (duckdb.Error, OSError) as error:
+        fix = "free as much disk as the log takes, then start again or run `goldwash forget` again"
+        log.error("what was forgotten is out of the rows, and its bytes are still in the file", why=str(error), fix=fix)  # noqa: TRY400
+    else:
+        log.info("something was forgotten: the log was written anew")
 
 
 def serve_quack(settings: Settings, opened: Log, readers: Readers) -> quack.Quack | None:
@@ -142,7 +156,7 @@ async def serve(settings: Settings, opened: Log, leash: int) -> bool:
 
     local = is_loopback(settings.admin.host) and not settings.admin.always_token
     token = None if local else state.make_token(state.token_file(settings))
-    app = build_app(opened, loading, readers, run, settings, token)
+    app = build_app(opened, loading, readers, run, settings, token, lambda: stop(0.0))
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0, keepalive_timeout=75.0)
     await runner.setup()
     served: quack.Quack | None = None

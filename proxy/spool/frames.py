@@ -244,6 +244,39 @@ def without_bodies(payload: bytes) -> bytes:
     return payload
 
 
+def blanked(payload: bytes) -> bytes:
+    """The same frame, as long as before, with nothing of what was said in it: no header, path or body, and no hash of one.
+
+    What accounts for it stays: ids, times, sizes, the upstream, the ending.
+    """
+    kind = payload[0]
+    if kind == ACCEPTED:
+        _, exchange_id, at_ns, flags, text_size, body_size = _ACCEPTED.unpack_from(payload)
+        facts = payload[_ACCEPTED.size : _ACCEPTED.size + text_size].split(b"\n")[:FACTS]
+        text = b"\n".join([*facts[:4], b"", b"", facts[6], b""]).ljust(text_size)
+        return accepted(exchange_id, at_ns, flags | REQUEST_TRUNCATED, text, bytes(body_size))
+    if kind == FINISHED:
+        (_, exchange_id, ending, flags, status, first_ns, ended_ns, request_bytes, response_bytes, _, _,
+         text_size, request_size, response_size) = _FINISHED.unpack_from(payload)  # fmt: skip
+        said = payload[_FINISHED.size : _FINISHED.size + text_size].partition(b"\n")[0]
+        return finished(
+            exchange_id, ending, flags | REQUEST_TRUNCATED | RESPONSE_TRUNCATED, status, first_ns, ended_ns, request_bytes, response_bytes,
+            NO_HASH, NO_HASH, (said + b"\n").ljust(text_size)[:text_size], bytes(request_size), bytes(response_size),
+        )  # fmt: skip
+    if kind == RECORD:
+        start = _RECORD.size + _RECORD.unpack_from(payload)[3]
+        return payload[:start] + b"{}".ljust(len(payload) - start)[: len(payload) - start]
+    start = _PART.size if kind == PART else _ANSWERED.size if kind == ANSWERED else len(payload)
+    return payload[:start] + bytes(len(payload) - start)
+
+
+def record_content(payload: bytes) -> bytes | None:
+    """The JSON of a RECORD; None for any other frame."""
+    if payload[0] != RECORD:
+        return None
+    return payload[_RECORD.size + _RECORD.unpack_from(payload)[3] :]
+
+
 def checksum(payload: bytes, seq: int) -> int:
     """CRC-32 of a payload at its place in the run, so that a frame of another place does not pass."""
     return zlib.crc32(payload, seq & 0xFFFFFFFF)
