@@ -16,6 +16,7 @@ from scoring.estimates.sample import BadSample, Floats, Sample
 WANTED: Final = ("verdict", "label")
 """Columns that a file must have."""
 OPTIONAL: Final = ("p", "p_label", "stratum", "cluster")
+USED: Final = frozenset((*WANTED, *OPTIONAL))
 MISSING: Final = frozenset({"", "nan", "na", "n/a", "none", "null", "unscored", "unlabelled"})
 BINARY: Final = {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0, "false": 0.0, "true": 1.0}
 
@@ -68,17 +69,20 @@ def _parquet(content: bytes, name: str) -> Columns:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(io.BytesIO(content))
-    except (pa.ArrowInvalid, OSError) as error:
+        file = pq.ParquetFile(io.BytesIO(content))
+        names = {str(key).strip().lower(): str(key) for key in file.schema_arrow.names}
+        table = file.read([key for known, key in names.items() if known in USED])
+    except (pa.ArrowException, OSError) as error:
         raise BadSample(f"{name}: this is no whole Parquet file ({error})") from error
-    return {str(key).strip().lower(): table.column(n).to_pylist() for n, key in enumerate(table.column_names)}
+    return {known: table.column(key).to_pylist() if known in USED else () for known, key in names.items()}
 
 
 def _json_lines(text: str, name: str) -> Columns:
     import orjson
 
     rows: list[dict[str, Any]] = []
-    for n, line in enumerate(text.splitlines(), 1):
+    keys: dict[str, None] = {}
+    for n, line in enumerate(text.split("\n"), 1):  # splitlines would cut at U+2028, which JSON allows within a string
         if not line.strip():
             continue
         try:
@@ -87,23 +91,29 @@ def _json_lines(text: str, name: str) -> Columns:
             raise BadSample(f"{name}: line {n} is no JSON object ({error})") from error
         if not isinstance(row, dict):
             raise BadSample(f"{name}: line {n} is no JSON object: write one object a line")
-        rows.append({str(key).strip().lower(): value for key, value in row.items()})
-    keys = dict.fromkeys(key for row in rows for key in row)
-    return {key: [row.get(key) for row in rows] for key in keys}
+        row = {key.strip().lower(): value for key, value in row.items()}
+        keys |= dict.fromkeys(row)
+        rows.append({key: value for key, value in row.items() if key in USED})
+    return {key: [row.get(key) for row in rows] if key in USED else () for key in keys}
 
 
 def _csv(text: str, name: str) -> Columns:
+    csv.field_size_limit(max(len(text), csv.field_size_limit()))  # a column of whole answers is none of our business, and no error
     header = text.partition("\n")[0]
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count), strict=True)
+    columns: dict[str, list[str]] = {}
     try:
         keys = [key.strip().lower() for key in next(rows, [])]
-        table = [row for row in rows if row]
+        columns = {key: [] for key in keys}
+        used = [(n, columns[key]) for n, key in enumerate(keys) if key in USED]
+        for n, row in enumerate(filter(None, rows), 2):
+            if len(row) != len(keys):
+                raise BadSample(f"{name}: row {n} has {len(row)} fields and the header names {len(keys)}: quote what holds the delimiter")
+            for place, column in used:
+                column.append(row[place])
     except csv.Error as error:
         raise BadSample(f"{name}: line {rows.line_num} is no CSV ({error})") from error
-    for n, row in enumerate(table, 2):
-        if len(row) != len(keys):
-            raise BadSample(f"{name}: row {n} has {len(row)} fields and the header names {len(keys)}: quote fields that hold the delimiter")
-    return {key: [row[n] for row in table] for n, key in enumerate(keys)}
+    return dict(columns)
 
 
 def _binaries(values: Iterable[Any], place: str, first: int) -> Floats:
