@@ -7,7 +7,8 @@ so that whatever was killed between two writes comes out the same.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from hashlib import sha256
@@ -24,18 +25,21 @@ from scoring.judge import client as judges
 from scoring.judge import wire
 from scoring.judge.client import Client, Down, Unanswered
 from scoring.judge.decision import Decision, Verdict, decide, needs_second
-from scoring.judge.fingerprint import Fingerprint, fingerprint
+from scoring.judge.fingerprint import fingerprint
 from scoring.judge.material import Material, of_trace
 from scoring.judge.prompt import Question, question
 from scoring.judge.rubric import Rubric
 from scoring.outbox import Outbox
-from scoring.pages import Window, by_id, of_traces, rows
+from scoring.pages import Window, by_id, of_traces
 from scoring.population import Item
 from scoring.sampling import Drawn
 from scoring.verdicts import JUDGE, SECOND, About, Answer
 
-PAGE: Final = 100
-"""Items whose bodies are read at once."""
+PAGE: Final = 500
+PAGE_BYTES: Final = 16 << 20
+"""Items, and bytes of their bodies, that are read at once."""
+AHEAD: Final = 2
+"""Pages that are read while one is judged: the log lets its loading go first, so that a page may take a second."""
 SKIPPED_BUDGET: Final = "the budget is spent"
 
 
@@ -76,7 +80,7 @@ class Bench:
     mean: Decimal = Decimal(0)  # dollars a call, as planned until calls are known
     in_flight: int = 0
     skipped: bool = False
-    marks: dict[tuple[str, str], Fingerprint] = field(default_factory=dict)
+    marks: dict[tuple[str, str, str], str] = field(default_factory=dict)
 
     @property
     def spent(self) -> Decimal:
@@ -91,12 +95,12 @@ class Bench:
         mean = self.spent / calls if calls else self.mean
         return self.spent + mean * (self.in_flight + 1) <= self.budget
 
-    def mark(self, judge: Judge, rubric: Rubric) -> Fingerprint:
+    def mark(self, judge: Judge, rubric: Rubric) -> str:
         """The fingerprint of a judge with a rubric."""
-        known = self.marks.get((judge.model + judge.upstream, rubric.name))
-        if known is None:
-            known = self.marks[judge.model + judge.upstream, rubric.name] = fingerprint(judge, rubric, self.options.most_characters)
-        return known
+        key = (judge.upstream, judge.model, rubric.name)
+        if key not in self.marks:
+            self.marks[key] = fingerprint(judge, rubric, self.options.most_characters).id
+        return self.marks[key]
 
 
 def run(
@@ -144,18 +148,17 @@ async def _run(
         bench = Bench(first, second, options, None if options.budget_usd is None else Decimal(str(options.budget_usd)), mean)
         room = _Room(bench, outbox, options.sampling.seed, run_id)
         queue: asyncio.Queue[_Ready | None] = asyncio.Queue(2 * options.concurrency)
-        workers = [asyncio.create_task(_work(room, queue, done)) for _ in range(options.concurrency)]
         try:
-            async for page in _pages(access, span, tasks, options.most_characters):
-                for ready in page:
-                    await _put(queue, ready, workers)
-            for _ in workers:
-                await _put(queue, None, workers)
-            await asyncio.gather(*workers)
-        finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+            async with asyncio.TaskGroup() as group:  # a worker that dies takes all with it: nobody waits for what never comes
+                for _ in range(options.concurrency):
+                    group.create_task(_work(room, queue, done))
+                async for page in _pages(access, span, tasks, options.most_characters):
+                    for ready in page:
+                        await queue.put(ready)
+                for _ in range(options.concurrency):
+                    await queue.put(None)
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
         return bench
 
 
@@ -174,16 +177,6 @@ class _Room:
     outbox: Outbox
     seed: str
     run_id: str
-
-
-async def _put(queue: asyncio.Queue[_Ready | None], ready: _Ready | None, workers: Sequence[asyncio.Task[None]]) -> None:
-    """Put, unless a worker has died: then nobody may ever take it."""
-    putting = asyncio.ensure_future(queue.put(ready))
-    finished, _ = await asyncio.wait({putting, *workers}, return_when=asyncio.FIRST_COMPLETED)
-    for one in finished:
-        if one is not putting:
-            one.result()  # raises what ended it
-    await putting
 
 
 async def _work(room: _Room, queue: asyncio.Queue[_Ready | None], done: Callable[[Outcome], None]) -> None:
@@ -251,7 +244,7 @@ async def _opinion(room: _Room, client: Client, ready: _Ready, posed: Question, 
     """One judge's verdict: found in the log, or asked for and written."""
     task, bench = ready.task, room.bench
     assert task.rubric is not None
-    mark = bench.mark(client.judge, task.rubric).id
+    mark = bench.mark(client.judge, task.rubric)
     request_hash = sha256(wire.body(client.judge, posed)).hexdigest()[:32]
     about = About(task.item, task.drawn, task.rubric, client.judge, role, mark, request_hash, room.run_id)
     answer = ready.stored.get((mark, request_hash))
@@ -276,16 +269,28 @@ async def _asked(bench: Bench, client: Client, posed: Question, about: str) -> j
 
 
 async def _pages(access: Access, span: Window, tasks: Sequence[Task], most_characters: int) -> AsyncIterator[list[_Ready]]:
-    """Items with their material, a page ahead of the judging."""
-    pages = [tasks[start : start + PAGE] for start in range(0, len(tasks), PAGE)]
-    coming: asyncio.Future[list[_Ready]] | None = None
-    for number in range(len(pages) + 1):
-        ahead = None
-        if number < len(pages):
-            ahead = asyncio.ensure_future(asyncio.to_thread(_prepared, access, span, pages[number], most_characters))
-        if coming is not None:
-            yield await coming
-        coming = ahead
+    """Items with their material, some pages ahead of the judging."""
+    coming: deque[asyncio.Future[list[_Ready]]] = deque()
+    for page in _cut(tasks):
+        coming.append(asyncio.ensure_future(asyncio.to_thread(_prepared, access, span, page, most_characters)))
+        if len(coming) == AHEAD:
+            yield await coming.popleft()
+    while coming:
+        yield await coming.popleft()
+
+
+def _cut(tasks: Sequence[Task]) -> Iterator[list[Task]]:
+    """Pages of so many items or bytes."""
+    page: list[Task] = []
+    size = 0
+    for task in tasks:
+        if page and (len(page) == PAGE or size + task.item.bytes > PAGE_BYTES):
+            yield page
+            page, size = [], 0
+        page.append(task)
+        size += task.item.bytes
+    if page:
+        yield page
 
 
 def _prepared(access: Access, span: Window, tasks: Sequence[Task], most_characters: int) -> list[_Ready]:
@@ -298,25 +303,13 @@ def _prepared(access: Access, span: Window, tasks: Sequence[Task], most_characte
         for task in tasks
         if task.item.trace_id is not None or task.item.exchange_id in alone
     }
-    ids = [step.exchange_id for found in of_item.values() for step in found]
-    overriding = _overriding(access, ids)
-    stored = verdicts.stored(access, [task.item.exchange_id for task in tasks])
+    said = verdicts.known(access, [step.exchange_id for found in of_item.values() for step in found])
     ready = []
     for task in tasks:
         found = of_item.get(task.item.item, [])
-        override = next((overriding[step.exchange_id] for step in found if step.exchange_id in overriding), None)
         whole = bool(found) and any(step.request_body is not None for step in found)
+        overrides = [one for step in found if step.exchange_id in said for one in said[step.exchange_id].overrides.items()]
+        here = said.get(task.item.exchange_id)
         material = of_trace(found, most_characters) if whole else None
-        ready.append(_Ready(task, material, override, stored.get(task.item.exchange_id, {})))
+        ready.append(_Ready(task, material, overrides[0] if overrides else None, here.answers if here is not None else {}))
     return ready
-
-
-def _overriding(access: Access, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
-    found = rows(
-        access,
-        "SELECT exchange_id::VARCHAR AS id, name, reason FROM scores WHERE kind = 'check' AND NOT passed "
-        "AND exchange_id IN (SELECT CAST(unnest($ids) AS UUID)) AND (properties ->> 'overrides_judge') = 'true' "
-        "AND (properties ->> 'validated') = 'true' ORDER BY name DESC",
-        {"ids": list(ids)},
-    )
-    return {row["id"]: (row["name"], row["reason"] or "") for row in found}

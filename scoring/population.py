@@ -58,6 +58,7 @@ _ITEMS: Final = f"""
     one AS (
         SELECT e.exchange_id, e.accepted_at, coalesce(e.feature, '') AS feature, c.task, e.prompt_version,
             coalesce(e.response_model, e.request_model) AS model, e.input_tokens, e.output_tokens,
+            e.request_bytes, e.response_bytes,
             CASE WHEN c.task IN (SELECT task FROM whole) THEN coalesce(e.trace_id, e.session_id) END AS trace,
             CASE WHEN e.exchange_id IN (SELECT exchange_id FROM unhappy) THEN 0
                 WHEN NOT c.passed THEN 1
@@ -71,7 +72,8 @@ _ITEMS: Final = f"""
         SELECT coalesce(trace, exchange_id::VARCHAR) AS item, any_value(trace) AS trace_id, count(*) AS exchanges,
             max(exchange_id)::VARCHAR AS exchange_id, arg_min(feature, exchange_id) AS feature, arg_max(task, exchange_id) AS task,
             arg_max(model, exchange_id) AS model, arg_max(prompt_version, exchange_id) AS prompt_version, min(risk) AS risk,
-            CAST(max(coalesce(input_tokens, 0)) + sum(coalesce(output_tokens, 0)) AS BIGINT) AS tokens
+            CAST(max(coalesce(input_tokens, 0)) + sum(coalesce(output_tokens, 0)) AS BIGINT) AS tokens,
+            CAST(sum(coalesce(request_bytes, 0) + coalesce(response_bytes, 0)) AS BIGINT) AS bytes
         FROM one WHERE (trace IS NULL OR trace NOT IN (SELECT trace FROM earlier))
             AND hash(coalesce(trace, exchange_id::VARCHAR)) % $buckets = $bucket
         GROUP BY 1)"""  # noqa: S608  all of it is ours
@@ -91,6 +93,7 @@ class Item:
     prompt_version: str | None
     risk: str
     tokens: int  # of the longest request and all answers, as the log has them
+    bytes: int  # of all its bodies, as they passed
 
     @property
     def candidate(self) -> Candidate:

@@ -261,7 +261,8 @@ def _themes(access: Access, day: date) -> list[dict[str, Any]]:
     found = rows(access, sql, {"day": day.isoformat()})
     earlier = rows(
         access,
-        "SELECT DISTINCT properties ->> 'theme' AS theme FROM flags WHERE (properties ->> 'day') >= $first AND (properties ->> 'day') < $day",
+        "SELECT DISTINCT properties ->> 'theme' AS theme FROM flags "
+        "WHERE (properties ->> 'day') >= $first AND (properties ->> 'day') < $day",
         {"first": (day - timedelta(days=WEEK)).isoformat(), "day": day.isoformat()},
     )
     known = {word for row in earlier for word in (row["theme"] or "").replace(",", " ").split()}

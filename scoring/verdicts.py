@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from config.scoring import Judge
@@ -13,7 +14,7 @@ from scoring.judge.parsing import confidence, grades, overall
 from scoring.judge.prompt import Question
 from scoring.judge.rubric import Rubric
 from scoring.outbox import Outbox, record_id
-from scoring.pages import rows
+from scoring.pages import BETWEEN, among, rows
 from scoring.population import Item
 from scoring.sampling import Drawn
 
@@ -95,20 +96,35 @@ def write(outbox: Outbox, about: About, verdict: Verdict, answer: Answer, reply:
     return score_id
 
 
-def stored(access: Access, exchange_ids: Sequence[str]) -> dict[str, dict[tuple[str, str], Answer]]:
-    """The answers in the log: exchange id -> (fingerprint, hash of the request) -> answer. Raises ServiceError."""
-    found: dict[str, dict[tuple[str, str], Answer]] = {}
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the log says of an exchange already."""
+
+    answers: dict[tuple[str, str], Answer] = field(default_factory=dict)  # by fingerprint and hash of the request
+    overrides: dict[str, str] = field(default_factory=dict)  # findings that no judge can overrule: check -> reason
+
+
+def known(access: Access, exchange_ids: Sequence[str]) -> dict[str, Known]:
+    """Answers and overruling findings by exchange id; exchanges without either are left out. Raises ServiceError."""
+    if not exchange_ids:
+        return {}
+    found: dict[str, Known] = {}
     for row in rows(
         access,
-        "SELECT exchange_id::VARCHAR AS id, record_id::VARCHAR AS score_id, fingerprint, properties ->> 'request_hash' AS request_hash, "
-        "properties ->> 'answer' AS answer, properties ->> 'fault' AS fault, response_model, "
-        "judge_exchange_id::VARCHAR AS judge_exchange_id FROM scores "
-        "WHERE kind IN ('judge', 'second_judge') AND exchange_id IN (SELECT CAST(unnest($ids) AS UUID))",
-        {"ids": list(exchange_ids)},
+        "SELECT exchange_id::VARCHAR AS id, record_id::VARCHAR AS score_id, kind, name, reason, fingerprint, response_model, "  # noqa: S608
+        "judge_exchange_id::VARCHAR AS judge_exchange_id, properties ->> 'request_hash' AS request_hash, "
+        "properties ->> 'answer' AS answer, properties ->> 'fault' AS fault FROM scores "
+        f"WHERE {BETWEEN.format('')} AND exchange_id IN (SELECT CAST(unnest($ids) AS UUID)) AND (kind IN ('judge', 'second_judge') OR "
+        "(kind = 'check' AND passed = false AND (properties ->> 'overrides_judge') = 'true' AND (properties ->> 'validated') = 'true')) "
+        "ORDER BY name",
+        among(exchange_ids),
     ):
-        key = (row["fingerprint"], row["request_hash"])
-        answer = Answer(row["answer"], row["fault"], row["response_model"], row["judge_exchange_id"], row["score_id"])
-        found.setdefault(row["id"], {})[key] = answer
+        one = found.setdefault(row["id"], Known())
+        if row["kind"] == "check":
+            one.overrides[row["name"]] = row["reason"] or ""
+        else:
+            answer = Answer(row["answer"], row["fault"], row["response_model"], row["judge_exchange_id"], row["score_id"])
+            one.answers[row["fingerprint"], row["request_hash"]] = answer
     return found
 
 

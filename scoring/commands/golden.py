@@ -217,7 +217,7 @@ def export(
     whole = cases if chosen.keeps_blobs else [formats.inflated(case, blobs) for case in cases]
     text = chosen.write(whole, options)
     if output is None:
-        click.get_binary_stream("stdout").write(text.encode())
+        sys.stdout.buffer.write(text.encode())
     else:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_bytes(text.encode())

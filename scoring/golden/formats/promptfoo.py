@@ -20,14 +20,14 @@ from scoring.golden.grading import plain_label
 OURS: Final = "goldwash:"
 """Metric names of assertions that say which part of a case they come from."""
 _TRIM: Final = "output.trim()"
-_OPENS: Final = re.compile(r"\{(?=[{%#])")
+_TEMPLATE: Final = re.compile(r"\{(?=[{%#])|#(?=\})")
 _LOADS: Final = re.compile(r"\A(?=file://|package:)")
 _ESCAPED: Final = re.compile(r"\{% raw %\}(.)\{% endraw %\}", re.DOTALL)
 
 
 def escaped(text: str) -> str:
     """The text so that promptfoo's templates give it back as it is, and nothing is loaded."""
-    safe = _OPENS.sub("{% raw %}{{% endraw %}", text)
+    safe = _TEMPLATE.sub(lambda match: f"{{% raw %}}{match[0]}{{% endraw %}}", text)
     return f"{{% raw %}}{safe[0]}{{% endraw %}}{safe[1:]}" if _LOADS.match(text) else safe
 
 
