@@ -13,7 +13,8 @@ import re2
 
 _BLANK: Final = r"\t\n\f\r "
 """What `\\s` is in RE2; JavaScript's has Unicode's spaces too."""
-_SHARED_ESCAPES: Final = frozenset("dDwWbBsSnrtf") | frozenset(r"\^$.*+?()[]{}|/-")
+_SHARED_ESCAPES: Final = frozenset("dDwWbsSnrtf") | frozenset(r"\^$.*+?()[]{}|/-")
+"""Not \\B: RE2 finds one inside a character of several bytes."""
 _REPEATS: Final = re.compile(r"[*+?]|\{\d+(?:,\d*)?\}")
 
 
