@@ -6,6 +6,7 @@ the size, extensions without control characters and never passed on.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 # Sizes beyond 16 digits overflow everybody else's parser; a line or trailer section beyond these is an attack, not a message.
@@ -91,8 +92,8 @@ class ChunkedDecoder:
                     self.trailers = data[position : end + 2]
                     if len(self.trailers) > MAX_TRAILERS:
                         raise ChunkError(f"a trailer section is longer than {MAX_TRAILERS} bytes")
-                    if b"\n" in self.trailers.replace(b"\r\n", b"") or b"\0" in self.trailers:
-                        raise ChunkError("the trailer section holds control characters")
+                    for line in self.trailers[:-2].split(b"\r\n"):
+                        _check_trailer(line)
                     position = end + 4
                 state = _DONE
                 self.done = True
@@ -109,6 +110,19 @@ class ChunkedDecoder:
         if b"\n" in rest.replace(b"\r\n", b""):
             raise ChunkError(f"a {what} holds a bare line feed")
         self._held = rest
+
+
+_FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[^\x00-\x08\x0a-\x1f\x7f]*")
+_NEVER_LATE: Final = frozenset((b"content-length", b"transfer-encoding", b"host", b"connection", b"upgrade", b"te", b"trailer", b"expect"))
+
+
+def _check_trailer(line: bytes) -> None:
+    """A trailer is a header like any other, and none that says how to read the message (RFC 9110, 6.5.1). Raises ChunkError."""
+    found = _FIELD.fullmatch(line)
+    if found is None:
+        raise ChunkError(f"{line[:40]!r} is no trailer")
+    if found[1].lower() in _NEVER_LATE:
+        raise ChunkError(f"{line[:40]!r} cannot stand in a trailer")
 
 
 def _chunk_size(line: bytes) -> int:

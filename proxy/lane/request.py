@@ -161,6 +161,8 @@ class RequestReader:
             raise Refused(400, "bad_target", "CONNECT is for HTTP proxies: use Goldwash as base URL instead")
         length, chunked = _framing(noted, http10)
         tokens: set[bytes] = connection_tokens(noted[b"connection"]) if b"connection" in noted else set()
+        if not tokens.isdisjoint(_SINGLE):  # taken out as hop-by-hop, they would leave a body that nobody expects
+            raise Refused(400, "bad_request", "the Connection header names a header that says where the request ends or goes")
         shown, origin, site = noted.get(KEY_HEADER, b""), noted.get(b"origin", b""), noted.get(b"sec-fetch-site", b"")
         if found.target.startswith(OWN_PATH):
             if found.target.partition(b"?")[0] != HEALTH_PATH:
@@ -195,6 +197,7 @@ class RequestReader:
             if length and lines[i].lower() == b"content-length":
                 del before[-2:]
                 after.append(b"\r\n")
+        assert bool(after) == bool(length)
         end = after or before
         if chunked:
             end.append(b"Transfer-Encoding: chunked\r\n")
