@@ -138,7 +138,7 @@ def _names(terms: Sequence[Counter[str]], of_text: Sequence[int], k: int) -> lis
     mean = sum(sum(one.values()) for one in together) / max(1, k)
     names = []
     for one in together:
-        ranked = sorted(one, key=lambda term: (-one[term] * log(1 + mean / everywhere[term]) * (1.3 if " " in term else 1.0), term))
+        ranked = sorted(one, key=lambda term: (-one[term] * log(1 + mean / everywhere[term]), term))
         picked: list[str] = []
         for term in ranked:
             if not any(word in chosen.split() for chosen in picked for word in term.split()):

@@ -162,7 +162,7 @@ def _line(text: str, place: tuple[int | str, ...]) -> int:
         first = headers[place[1]]
         last = headers[place[1] + 1] if place[1] + 1 < len(headers) else len(lines)
     elif headers:
-        last = headers[0]
-    key = str(place[-1]) if place else ""
+        first, last = (headers[0], headers[0] + 1) if place == ("item",) else (0, headers[0])
+    key = next((part for part in reversed(place) if isinstance(part, str)), "")
     found = next((n for n in range(first, last) if re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", lines[n])), first)
     return found + 1
