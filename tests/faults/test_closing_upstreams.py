@@ -16,7 +16,7 @@ def test_closed_just_as_it_is_reused(install, stage_of_faults: Stage, report, ro
     crowd = Crowd(stage_of_faults, goldwash.port, 8, {"curt": 1, "chat": 1})
     wanted = 500 if rounds is None else 5000
     with crowd:
-        more(crowd, wanted, within=120)
+        more(crowd, wanted, within=600)
     twice = [number for number, times in stage_of_faults.numbers.items() if times > 1]
     assert twice == [], "a request was sent again that may have been acted on"
     broken = crowd.errors()

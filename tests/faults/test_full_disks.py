@@ -164,7 +164,7 @@ def test_log_disk_full_at_a_checkpoint(install, stage_of_faults: Stage, small_di
     goldwash: Goldwash = install(log={"address": str(disk / "goldwash.duckdb")}, spool={"segment_mb": 32})
     small_disk(disk, 170)
     goldwash.start()
-    crowd = Crowd(stage_of_faults, goldwash.port, 4, {"big": 1})
+    crowd = Crowd(stage_of_faults, goldwash.port, 4, {"big": 1}, pause=0.05)
     with crowd:
         assert eventually(lambda: "DuckDB must open the log again" in goldwash.output(), within=120), goldwash.output()[-3000:]
     enlarge(disk)
@@ -179,7 +179,7 @@ def test_log_disk_full_at_a_checkpoint(install, stage_of_faults: Stage, small_di
 
 def enlarge(disk: Path) -> None:
     """An operator gives the disk more room."""
-    subprocess.run(["mount", "-o", "remount,size=600m", str(disk)], check=True)
+    subprocess.run(["mount", "-o", "remount,size=3g", str(disk)], check=True)
 
 
 def _flushed(goldwash: Goldwash) -> bool:
