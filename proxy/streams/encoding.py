@@ -151,8 +151,7 @@ class Decoder:
             return b""
         try:
             out = _undo(self._codings, piece, self._max + 1 - self._given)
-        except CodingError as error:
-            self.broken = f"content-encoding: the body is not whole {error}"
+        except CodingError:
             out = self._until_break(piece)
         self._coded += piece
         if self._given + len(out) > self._max:
@@ -170,7 +169,7 @@ class Decoder:
         return [_CODINGS[name]() for name in self._names]
 
     def _until_break(self, piece: bytes) -> bytes:
-        """Decode all again, in ever smaller steps, up to the byte that breaks; give what this piece adds."""
+        """Decode all again, in ever smaller steps, up to the byte that breaks; give what this piece adds, and note what broke."""
         body = bytes(self._coded) + piece
         good, out = 0, bytearray()
         for step in (65536, 512, 1):
@@ -181,6 +180,7 @@ class Decoder:
                     size = good - at if at < good else step
                     out += _undo(codings, body[at : at + size], self._max + 1 - len(out))
                     at += size
-            except CodingError:
+            except CodingError as error:
                 good = at
+                self.broken = f"content-encoding: the body is not whole {error}"  # of several codings, the one a single byte broke
         return bytes(out[self._given :])

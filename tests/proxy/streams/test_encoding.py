@@ -88,3 +88,14 @@ def test_unknown_and_endless_codings_are_named() -> None:
     """What cannot be undone is said, and nothing is given."""
     assert decode("compress", b"abc") == (b"", "content-encoding 'compress' is not known")
     assert decode("gzip, gzip, gzip, gzip", b"abc")[1] == "content-encoding: more than three codings on one body"
+
+
+def test_of_two_codings_the_one_that_broke_is_named_whatever_the_pieces() -> None:
+    """Where a byte breaks the outer coding behind a broken inner one, whole and byte by byte blame the same; a fuzzer found that they did not."""
+    inner = bytearray(gzip.compress(TEXT[:300]))
+    inner[-5] ^= 255
+    body = bytearray(brotli.compress(bytes(inner)))
+    body += b"\xff"
+    whole = decode("gzip, br", bytes(body))
+    assert whole[1] == "content-encoding: the body is not whole gzip"
+    assert decode("gzip, br", *(bytes(body[at : at + 1]) for at in range(len(body)))) == whole
