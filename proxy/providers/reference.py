@@ -53,16 +53,16 @@ answer that is no stream of events, or comes in a coding all the same.
 ## How this is tested
 
 Own recordings and constructed answers of each dialect, whole, byte by byte and at random cuts; property tests that anything at all may
-stand in a body; and `scripts/fuzz SECONDS`, which is guided by coverage over the readers, the parsers, the codings and the frames. Of 310,000 inputs in 22
-minutes (November 2026, a tenth of a core) one found something: which of two codings on one body was blamed for a break depended on the
-pieces; it is mended, and a test holds it.
+stand in a body; and `scripts/fuzz SECONDS`, which is guided by coverage over the readers, the parsers, the codings and the frames. Of
+310,000 inputs in 21 minutes (November 2026, beside much else) one found something: which of two codings on one body was blamed for a break
+depended on the pieces; it is mended, and a test holds it.
 
 ## What reading costs
 
 `scripts/reading` loads exchanges through the real loader into a real DuckDB file and divides the CPU time of all threads by the rows: read,
 priced, secrets taken out and stored, the best round of 2,000. On two shared cores under a load of 11 (where the price package's own
-calculation took 73 µs) a chat answer of 1 KB took 118 µs and a stream of 50 chunks 349 µs; the bars are 120 and 600. Reading alone is 16 and
-148 µs of that in a loop of its own, and pricing 3.
+calculation took 73 µs) a chat answer of 1 KB took 118 µs and a stream of 50 chunks 349 µs; the bars are 120 and 600. Reading alone is 16
+and 148 µs of that in a loop of its own, and pricing 3.
 """
 
 
