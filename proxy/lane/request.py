@@ -83,6 +83,7 @@ class _Head:
         if bits & KEEP:
             self.kept.append(lower + b":" + value)
         if bits & NOTE:
+            value = value.strip(b" \t")
             if lower in self.noted:
                 if lower == b"connection":
                     value = self.noted[lower] + b"," + value
@@ -159,6 +160,8 @@ class RequestReader:
             raise Refused(400, "bad_request", "the request has no Host header (RFC 9112, 3.2)")
         if method == b"CONNECT":
             raise Refused(400, "bad_target", "CONNECT is for HTTP proxies: use Goldwash as base URL instead")
+        if method == b"TRACE":
+            raise Refused(400, "bad_method", "TRACE sends a request's keys back to whoever reads the answer: no provider needs it")
         length, chunked = _framing(noted, http10)
         tokens: set[bytes] = connection_tokens(noted[b"connection"]) if b"connection" in noted else set()
         if not tokens.isdisjoint(_SINGLE):  # taken out as hop-by-hop, they would leave a body that nobody expects

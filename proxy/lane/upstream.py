@@ -168,16 +168,21 @@ class UpstreamConnection(asyncio.Protocol):
         if self._held:
             data = self._held + data
             self._held = b""
+        while data:  # once for each interim answer and the real one
+            data = self._one_head(exchange, data)
+
+    def _one_head(self, exchange: LiveExchange, data: bytes) -> bytes:
+        """Read one head and what follows it; what is left is another head."""
         end = data.find(b"\r\n\r\n")
         if end > MAX_HEAD or (end < 0 and len(data) > MAX_HEAD):
             self._garbage(exchange, f"the head of its answer is over {MAX_HEAD} bytes")
-            return
+            return b""
         if end < 0:
             if not b"HTTP/1.".startswith(data[:7]) and data[:7] != b"HTTP/1.":
                 self._garbage(exchange, "it does not answer in HTTP/1.1")
             else:
                 self._held = data
-            return
+            return b""
         end += 4
         rest = data[end:]
         head = ResponseHead(self.pool.lane.headers)
@@ -188,11 +193,11 @@ class UpstreamConnection(asyncio.Protocol):
             pass
         except httptools.HttpParserError as error:
             self._garbage(exchange, f"the head of its answer is malformed: {error}")
-            return
+            return b""
         version = parser.get_http_version()
         if version not in ("1.0", "1.1"):
             self._garbage(exchange, f"it answers in HTTP/{version}")
-            return
+            return b""
         status = parser.get_status_code()
         noted = head.noted
         connection = connection_tokens(noted[b"connection"]) if b"connection" in noted else ()
@@ -200,17 +205,15 @@ class UpstreamConnection(asyncio.Protocol):
             if status == 101:
                 if not exchange.is_websocket:
                     self._garbage(exchange, "it switched protocols without being asked to")
-                    return
+                    return b""
                 self._state = _TUNNEL
                 self._reusable = False
                 exchange.tunnel_open(head)
                 if rest:
                     exchange.tunnel_from_upstream(rest)
-                return
+                return b""
             exchange.interim(data[:end])
-            if rest:
-                self._head(exchange, rest)
-            return
+            return rest
         if b"close" in connection or (version == "1.0" and b"keep-alive" not in connection):
             self._reusable = False
         coding = noted.get(b"transfer-encoding")
@@ -224,7 +227,7 @@ class UpstreamConnection(asyncio.Protocol):
         elif coding is not None:
             if coding.lower() != b"chunked":
                 self._garbage(exchange, f"its transfer coding {coding[:40]!r} is not supported")
-                return
+                return b""
             self._state = _CHUNKED
             self._decoder = ChunkedDecoder()
             exchange.response_head(status, head, raw_head, chunked=True)
@@ -232,7 +235,7 @@ class UpstreamConnection(asyncio.Protocol):
         elif length is not None:
             if not length.isdigit():  # llhttp lets no odd value pass, but two equal ones arrive joined
                 self._garbage(exchange, f"its Content-Length {length[:40]!r} is no number")
-                return
+                return b""
             left = int(length)
             exchange.response_head(status, head, raw_head, has_length=True, fits=left <= self.pool.lane.body_cap)
             if len(rest) > left:
@@ -249,6 +252,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._reusable = False
             exchange.response_head(status, head, b"")
             exchange.response_piece(rest, rest)
+        return b""
 
     def _chunks(self, exchange: LiveExchange, data: bytes) -> None:
         decoder = self._decoder
