@@ -127,6 +127,8 @@ def _calibration(
 ) -> Calibration:
     latest = {opinion.item: opinion for opinion in group if opinion.order != "ba"}
     labelled = [(opinion, truths[item]) for item, opinion in latest.items() if item in truths]
+    random = [(opinion, truth) for opinion, truth in labelled if _chance(opinion, truth) is not None]
+    labelled = random if len(random) >= policy.fewest_labels else labelled
     readable = [(opinion, truth) for opinion, truth in labelled if opinion.passed is not None]
     stated = [(o.confidence, o.passed == truth.passed) for o, truth in readable if o.confidence is not None]
     against = agreement(_sample(labelled), level=level, seed=seed)
@@ -146,21 +148,26 @@ def _calibration(
         confidence(np.array([c for c, _ in stated]), np.array([right for _, right in stated], np.bool_), seed),
         _orders(group),
         moved,
-        tuple(_stale(against, last, now, policy, moved, unscored / len(latest) if latest else 0.0)),
+        tuple(_stale(against, last, now, policy, moved, unscored / len(latest) if latest else 0.0, len(labelled) - len(random))),
     )
 
 
+def _chance(opinion: Opinion, truth: Truth) -> float | None:
+    """That the item was labelled, once it was drawn; None = not known, so that the label speaks for itself alone."""
+    chance = truth.p_label if truth.p_label is not None else opinion.p_label
+    return chance if chance and opinion.p else None
+
+
 def _sample(labelled: Sequence[tuple[Opinion, Truth]]) -> Sample:
-    """Verdicts and labels as failures, weighted to all that was drawn from; without probabilities each counts the same."""
-    chances = [truth.p_label if truth.p_label is not None else opinion.p_label for opinion, truth in labelled]
-    known = all(chance is not None and chance > 0 for chance in chances) and all(opinion.p for opinion, _ in labelled)
-    traces = [opinion.trace or opinion.item for opinion, _ in labelled]
+    """Verdicts and labels as failures, weighted to all that was drawn from; where a probability is not known, each counts the same."""
+    chances = [_chance(opinion, truth) for opinion, truth in labelled]
+    known = bool(labelled) and None not in chances
     return Sample.of(
         [None if opinion.passed is None else float(not opinion.passed) for opinion, _ in labelled],
         [float(not truth.passed) for _, truth in labelled],
-        p=np.array([opinion.p for opinion, _ in labelled], np.float64) if known and labelled else None,
-        p_label=np.array(chances, np.float64) if known and labelled else None,
-        cluster=traces,
+        p=np.array([opinion.p for opinion, _ in labelled], np.float64) if known else None,
+        p_label=np.array(chances, np.float64) if known else None,
+        cluster=[opinion.trace or opinion.item for opinion, _ in labelled],
     )
 
 
@@ -197,6 +204,8 @@ def _stale(against: Agreement, last: datetime | None, now: datetime, policy: Pol
         said.append(
             f"{counts.tp + counts.fn} labelled failures and {counts.tn + counts.fp} labelled passes, wanted are {FEWEST_EACH} of each"
         )
+    if picked > 0:
+        said.append(f"{picked} of its labels were picked from flags: it is the agreement on hard cases")
     if now - last > policy.most_age:
         said.append(f"the last label is {(now - last).days} days old, at most {policy.most_age.days} are allowed")
     if moved is not None and moved.drifted:

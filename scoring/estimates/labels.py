@@ -17,6 +17,7 @@ HELD_OUT: Final = frozenset({"calibration", "audit"})
 TUNED: Final = "the rubric was tuned on it (split rubric_dev)"
 CHOSEN: Final = "chosen for review with no known probability: it says nothing of the rest"
 UNDECIDED: Final = "no verdict in it (skipped)"
+SEEN: Final = "made after the judge's verdict was shown"
 REPLACED: Final = "the same person labelled it again"
 SPLIT_VOTE: Final = "people disagree evenly"
 
@@ -32,6 +33,7 @@ class Label:
     split: str | None  # rubric_dev | calibration | audit
     p_label: float | None  # that it was chosen for labelling, where that is known
     at: datetime
+    saw_verdict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def choose(labels: Iterable[Label], purpose: Purpose) -> Chosen:
     """One truth an item, by majority of the people who labelled it.
 
     Estimates take the random audit, and labels whose probability is known. Calibration takes those and what was set aside for it (split
-    calibration), and never what the rubric was tuned on, whoever labelled it again.
+    calibration), and never what the rubric was tuned on, whoever labelled it again. Neither takes labels that were not blind.
     """
     every = sorted(labels, key=lambda label: label.at)
     tuned = {label.item for label in every if label.split == DEV}
@@ -91,6 +93,8 @@ def _reason(label: Label, purpose: Purpose, tuned: set[str]) -> str | None:
         return UNDECIDED
     if purpose == "calibrate" and label.item in tuned:
         return TUNED
+    if label.saw_verdict:
+        return SEEN
     if label.origin == AUDIT or label.p_label is not None:
         return None
     return None if purpose == "calibrate" and label.split in HELD_OUT else CHOSEN

@@ -19,7 +19,8 @@ PAGE: Final = 2_000
 
 _LABELS: Final = """
     SELECT record_id::VARCHAR AS key, exchange_id::VARCHAR AS exchange_id, name, passed, labeler, origin, split,
-        inclusion_probability AS p_label, created_at AS at
+        inclusion_probability AS p_label, created_at AS at,
+        coalesce(TRY_CAST(properties ->> 'saw_verdict' AS BOOLEAN), false) AS saw_verdict
     FROM labels WHERE exchange_id IS NOT NULL"""
 
 _ITEMS: Final = """
@@ -98,7 +99,9 @@ def labels(access: Access, exchange_ids: Sequence[str] | None = None, name: str 
 
 
 def _label(row: dict[str, Any]) -> Label:
-    return Label(row["exchange_id"], row["passed"], row["labeler"], row["origin"], row["split"], row["p_label"], row["at"])
+    return Label(
+        row["exchange_id"], row["passed"], row["labeler"], row["origin"], row["split"], row["p_label"], row["at"], row["saw_verdict"]
+    )
 
 
 def _failure(passed: Any) -> float | None:
