@@ -193,7 +193,9 @@ def _drift(anchors: Sequence[Opinion], fingerprint: str) -> Drift | None:
     return drift([first[item].passed for item in again], [last[item].passed for item in again]) if again else None
 
 
-def _stale(against: Agreement, last: datetime | None, now: datetime, policy: Policy, moved: Drift | None, unscored: float) -> list[str]:
+def _stale(
+    against: Agreement, last: datetime | None, now: datetime, policy: Policy, moved: Drift | None, unscored: float, picked: int
+) -> list[str]:
     said: list[str] = []
     counts = against.confusion
     if last is None:
