@@ -142,7 +142,7 @@ def floor(pairing: Pairing, candidate: Results, rules: Rules) -> Ruling:
     for name, threshold in holm(p_values, alpha).items():
         if p_values[name] < threshold:
             low.append(_below(f"slice {name}", shares[name], floors[name], 1 - 2 * threshold))
-    kind = "cases that the baseline passes" if rules.floor.counts == "held" else "cases"
+    kind = "cases that the baseline passes" if _counts_held(pairing, rules) else "cases"
     if low:
         return Ruling("floor", State.FAILED, f"of the {kind}: {'; '.join(low)}{_shaky(pairing, rules)}", (), figures)
     reach = f"{percent(whole.rate)} of the {whole.cases:,} {kind} pass (may be up to {percent(whole.upper(level))})"
@@ -150,9 +150,15 @@ def floor(pairing: Pairing, candidate: Results, rules: Rules) -> Ruling:
     return Ruling("floor", State.PASSED, text + _remark(pairing, rules), (), figures)
 
 
+def _counts_held(pairing: Pairing, rules: Rules) -> bool:
+    """Whether only cases that the baseline passes count: not where it fails so many that it is no measure."""
+    failing = sum(not pair.is_held for pair in pairing.active)
+    return rules.floor.counts == "held" and failing <= rules.floor.baseline_may_fail * len(pairing.active)
+
+
 def _counted(pairing: Pairing, candidate: Results, rules: Rules) -> list[tuple[float, str, str | None]]:
     """Pass rate, cluster and slice of each case that the floor is about."""
-    if rules.floor.counts == "held":
+    if _counts_held(pairing, rules):
         return [(pair.candidate_passed / pair.runs, pair.cluster, pair.slice) for pair in pairing.active if pair.is_held]
     known = {pair.case for pair in pairing.known_failing} | set(pairing.set_aside)
     found = []
@@ -186,7 +192,7 @@ def _remark(pairing: Pairing, rules: Rules) -> str:
     """What the floor does not say: how many cases the baseline itself fails."""
     failing = sum(not pair.is_held for pair in pairing.active)
     rate = _all_rate(pairing)
-    if rules.floor.counts == "held" and rate is not None and rate < rules.floor.rate and failing:
+    if _counts_held(pairing, rules) and rate is not None and rate < rules.floor.rate and failing:
         return f"; {count(failing)} that the baseline fails stand outside, with them it is {percent(rate)}"
     return ""
 

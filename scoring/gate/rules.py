@@ -34,6 +34,7 @@ class Floor(_Part):
     rate: Rate = 0.85
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     counts: Literal["held", "all"] = "held"
+    baseline_may_fail: Rate = 0.33
     slices: dict[str, Rate] = {}
 
 

@@ -57,7 +57,9 @@ def _sentences(rules: Rules, allowed: Mapping[str, float], today: date) -> Itera
         "owner accepts the risk with a date; a failure counts where a deterministic check or two judge families saw it."
     )
     yield "guarding: a case that was broken once and mended must not fail most of its runs again."
-    about = "the cases that the baseline passes" if floor.counts == "held" else "all cases that are not known_failing"
+    about = "all cases that are not known_failing"
+    if floor.counts == "held":
+        about = f"the cases that the baseline passes (all of them where it fails more than {floor.baseline_may_fail:.0%})"
     named = "".join(f", {name} {percent(rate)}" for name, rate in sorted(floor.slices.items()))
     yield (
         f"floor: of {about}, {percent(floor.rate)} must pass, overall and in each slice{named}; "

@@ -78,6 +78,14 @@ def test_what_the_baseline_fails_does_not_block_a_release():
     assert "50 cases that the baseline fails stand outside, with them it is 75.0%" in found.ruling("floor").sentence
 
 
+def test_a_baseline_that_fails_too_much_excuses_nothing():
+    """Where it fails more than a third, all cases count."""
+    side = results("1" * 120 + "0" * 80)
+    found = verdict(side, side)
+    assert (found.exit_code, found.ruling("floor").figures["cases"]) == (1, 200)
+    assert "the baseline passes 60.0% of all" in found.ruling("floor").sentence
+
+
 def test_the_floor_sees_what_the_baseline_held():
     """A third of what passed fails now."""
     found = verdict(results("1" * 90), results("1" * 60 + "0" * 30))
