@@ -45,7 +45,9 @@ class Goldwash:
     ) -> None:
         self.directory = directory
         self.data_dir = directory / "data"
-        self.port, self.admin_port = free_port(), free_port()
+        self.port = self.admin_port = free_port()
+        while self.admin_port == self.port:
+            self.admin_port = free_port()
         self.config = directory / "goldwash.toml"
         self._mark = uuid.uuid4().hex
         clean = {name: os.environ[name] for name in INHERITED if name in os.environ}
