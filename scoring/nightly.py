@@ -22,7 +22,7 @@ from config.settings import ConfigError, Settings
 from proxy.accounting.pricing import Pricer
 from proxy.exchange import Reading, Usage
 from proxy.service.assembly import price_overrides
-from proxy.service.client import Access
+from proxy.service.client import Access, NoLog
 from proxy.service.opinions import uuid7
 from scoring import checking, flagging, judging
 from scoring.judge.client import Health
@@ -443,6 +443,8 @@ def _compared(access: Access, with_: Night, exchanges: int) -> bool:
 @contextmanager
 def _alone(data_dir: Path) -> Iterator[None]:
     """Keeps a second run away: both would pay for the same calls. The lock goes with the process."""
+    if not data_dir.is_dir():
+        raise NoLog(f"{data_dir}: there is no log yet; run `goldwash up` and send something through it")
     descriptor = os.open(data_dir / "score.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:

@@ -27,7 +27,7 @@ def rule(item: str, evidence: str) -> tuple[str, str, int]:
     bad = "yes" if good == "no" else "no"
     if "BAD" in evidence:
         return bad, "BAD", 95
-    return good, "", 60 if "MAYBE" in evidence else 97
+    return good, evidence.partition("<answer>")[2].strip()[:40].partition("\n")[0], 60 if "MAYBE" in evidence else 97
 
 
 INVERTED: Final = frozenset(
