@@ -1,31 +1,33 @@
-"""The failure rate as a distribution: a Jeffreys posterior a verdict, summed by Monte Carlo with the population shares."""
+"""The failure rate as a distribution: a Jeffreys posterior for each verdict, summed by Monte Carlo over the population's shares."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from scipy.special import betaincinv
 
-from scoring.estimates.cells import Cells
+from scoring.estimates.cells import Cells, Group
 from scoring.estimates.sample import Floats
 
 DRAWS: Final = 4_000
 """Monte Carlo draws: the limits then wander by 5% of a standard deviation."""
 SEED: Final = 20_250_101
 """The default seed: the same file gives the same interval."""
+JEFFREYS: Final = 0.5
+"""Failures, and passes, that a group is given before its labels are seen."""
 SHARED: Final = 0.7
-"""Failures that all groups together are given, before labels are seen, for the lower limit (and passes for the upper one), in
-proportion to their labels. Jeffreys' half in every group covers 0.87 at 0.5% failures and 50 labels, 0.76 with a third group of unscored
-rows, because the halves add up; shared it covers at least 0.93 (docs/estimates.md)."""
-MOST: Final = 0.5
-"""What one group is given at most: Jeffreys' prior."""
+"""What all groups together are given instead, in proportion to their labels, of the kind that few labels show: failures for the lower
+limit, passes for the upper one. Halves add up: with a half in each the lower limit lies above the truth too often, and 0.5% failures at
+50 labels are covered to 0.87, with a third group of unscored rows to 0.76 (docs/estimates.md)."""
+LEAN: Final = 0.6
+"""What a group is given of the other kind while few labels show it: a little over the half, for the waves in the coverage of a discrete
+count (Brown, Cai and DasGupta 2001)."""
+FADES: Final = 10.0
+"""Labelled failures (or passes) at which those two have gone half the way back to Jeffreys' prior: with many, the halves do not matter."""
 DARK: Final = 0.25
 """What a group without labels is given; its 95% interval is 0 to 1 for all that matters."""
-LEAN: Final = 0.6
-"""Passes that every group is given for the lower limit (and failures for the upper one): a little over the half, for the oscillation
-that a discrete count brings (Brown, Cai and DasGupta 2001)."""
 SEEN: Final = 20
 """Draws that must lie beyond a limit for it to be read off them."""
 TINY: Final = 1e-300
@@ -42,7 +44,7 @@ class Worth:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Draws:
-    """Draws of the failure rate, (D,) each, with the prior leaning either way: low <= high in each draw."""
+    """Draws of the failure rate, (D,) each, by the priors for the lower and for the upper limit: low <= high in each draw."""
 
     low: Floats
     high: Floats
@@ -67,12 +69,14 @@ def _quantile(values: Floats, share: float) -> float:
 def draw(found: Cells, worth: Worth, seed: int, draws: int = DRAWS) -> Draws:
     """Draws of the population's failure rate."""
     random = np.random.default_rng(seed)
-    low, high, mass = np.zeros(draws), np.zeros(draws), np.zeros(draws)
     labels = sum(group.labels for group in found.groups)
+    failures = sum(group.labels * group.rate for group in found.groups) / worth.labels
+    few_failures, few_passes = (FADES / (FADES + seen) for seen in (failures, labels / worth.labels - failures))
+    low, high, mass = np.zeros(draws), np.zeros(draws), np.zeros(draws)
     for group in (*found.groups, *(() if found.unlabelled is None else (found.unlabelled,))):
         behind = max(group.rows / worth.rows, 0.5)
         part = random.standard_gamma(behind, draws) * (group.mass / behind)
-        prior = min(MOST, SHARED * group.labels / labels) if group.labels > 0 else DARK
+        prior = _prior(group, labels, few_failures, few_passes)
         lower, upper = _rates(group.rate, group.labels / worth.labels, prior, random, draws)
         low += part * lower
         high += part * upper
@@ -80,10 +84,29 @@ def draw(found: Cells, worth: Worth, seed: int, draws: int = DRAWS) -> Draws:
     return Draws(low / mass, high / mass)
 
 
-def _rates(rate: float, n: float, prior: float, random: np.random.Generator, draws: int) -> tuple[Floats, Floats]:
-    """Draws of one group's failure rate, (draws,) each: the prior leaning to passes, and to failures; lower <= upper in each."""
-    failures, passes = random.standard_gamma(n * rate + prior, draws), random.standard_gamma(n * (1 - rate) + prior, draws)
-    more_failures, more_passes = random.standard_gamma(LEAN - prior, draws), random.standard_gamma(LEAN - prior, draws)
-    lower = failures / np.maximum(failures + passes + more_passes, TINY)
-    upper = (failures + more_failures) / np.maximum(failures + more_failures + passes, TINY)
-    return lower, upper
+class _Prior(NamedTuple):
+    """Counts before the labels; for the upper limit failures are the more, for the lower one passes."""
+
+    failures_low: float
+    failures_high: float
+    passes_low: float  # in the draws of the lower limit: the more
+    passes_high: float
+
+
+def _prior(group: Group, labels: float, few_failures: float, few_passes: float) -> _Prior:
+    if group.labels <= 0:
+        return _Prior(DARK, 1 - DARK, 1 - DARK, DARK)
+    less = min(JEFFREYS, SHARED * group.labels / labels) - JEFFREYS
+    more = LEAN - JEFFREYS
+    return _Prior(
+        JEFFREYS + few_failures * less, JEFFREYS + few_failures * more, JEFFREYS + few_passes * more, JEFFREYS + few_passes * less
+    )
+
+
+def _rates(rate: float, n: float, prior: _Prior, random: np.random.Generator, draws: int) -> tuple[Floats, Floats]:
+    """Draws of one group's failure rate, (draws,) each, by both priors; lower <= upper in each, since a gamma sum is a gamma."""
+    failures = random.standard_gamma(n * rate + prior.failures_low, draws)
+    passes = random.standard_gamma(n * (1 - rate) + prior.passes_high, draws)
+    more_failures = failures + random.standard_gamma(prior.failures_high - prior.failures_low, draws)
+    more_passes = passes + random.standard_gamma(prior.passes_low - prior.passes_high, draws)
+    return failures / np.maximum(failures + more_passes, TINY), more_failures / np.maximum(more_failures + passes, TINY)
