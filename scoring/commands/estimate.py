@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 SHOWN = ("n", "n_labels", "judge_rate", "rate", "low", "high")
 """What is said of each stratum."""
+MOST_STRATA = 50
+"""Strata beyond which a list of them helps nobody; they are used all the same."""
 
 
 @click.command()
@@ -49,7 +51,7 @@ def estimate(level: float, method: Method, seed: int | None, file: Path) -> None
     found = compute(sample, method=method, level=level, seed=drawn)
     agreed = agreement(sample, level=level, seed=drawn, design_effect=found.design_effect)
     said = asdict(found) | asdict(agreed)
-    if len(sample.strata) > 1:
+    if 1 < len(sample.strata) <= MOST_STRATA:
         parts = slices(sample, [sample.strata[code] for code in sample.stratum], level=level, seed=drawn)
         said["strata"] = {
             name: {key: getattr(part.estimate, key) for key in SHOWN} | {"p_adjusted": part.p_adjusted} for name, part in parts.items()
