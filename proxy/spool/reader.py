@@ -68,11 +68,24 @@ class SegmentReader:
             if self._size < HEADER_SIZE:
                 raise FrameError(f"{path.name}: {self._size} bytes are too few for a segment")
             self._map = mmap.mmap(file.fileno(), self._size, prot=mmap.PROT_READ)
-        if self._map[:8] != MAGIC:
-            raise FrameError(f"{path.name}: no segment of this version (it begins with {self._map[:8]!r})")
-        length = int.from_bytes(self._map[8:12], "little")
-        self.header: dict[str, Any] = json.loads(self._map[12 : 12 + length])
+        try:
+            self.header = self._header()
+        except FrameError:
+            self._map.close()
+            raise
         self.offset = max(offset, HEADER_SIZE)
+
+    def _header(self) -> dict[str, Any]:
+        if self._map[:8] != MAGIC:
+            raise FrameError(f"{self.path.name}: no segment of this version (it begins with {self._map[:8]!r})")
+        length = int.from_bytes(self._map[8:12], "little")
+        try:
+            header = json.loads(self._map[12 : 12 + length])
+        except ValueError as error:
+            raise FrameError(f"{self.path.name}: its header cannot be read: {error}") from error
+        if not isinstance(header, dict):
+            raise FrameError(f"{self.path.name}: its header is {type(header).__name__}, not an object")
+        return header
 
     def next(self) -> tuple[Frame, int, int] | None:
         """The next whole frame, its number in the run, and the offset behind it."""
