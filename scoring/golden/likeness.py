@@ -38,15 +38,18 @@ def what_varies(case: GoldenCase) -> str:
     return "\n".join(parts)[:_MOST]
 
 
-def vectors(texts: Sequence[str]) -> Any:
-    """One row a text, of length 1 (0 for a text without words), in scipy's CSR form (len(texts), terms)."""
+def vectors(texts: Sequence[str], least: float = 0.0) -> Any:
+    """One row a text, of length 1 (0 for a text without words), in scipy's CSR form (len(texts), terms).
+
+    least: weight that even a word in all texts keeps. Telling two texts apart wants none; a theme is made of such words.
+    """
     counts = [_terms(text) for text in texts]
     frequency: Counter[str] = Counter()
     for terms in counts:
         frequency.update(terms.keys())
     index = {term: number for number, term in enumerate(sorted(frequency))}
     n = len(texts)
-    weight = {term: float(np.log((n + 1) / (frequency[term] + 0.5))) for term in frequency}
+    weight = {term: float(np.log((n + 1) / (frequency[term] + 0.5))) + least for term in frequency}
     rows = [number for number, terms in enumerate(counts) for _ in terms]
     columns = [index[term] for terms in counts for term in terms]
     values = [(1 + np.log(count)) * weight[term] for terms in counts for term, count in terms.items()]
@@ -76,7 +79,7 @@ def choose(texts: Sequence[str], number: int, weights: Sequence[float] | None = 
     """
     if not texts or number <= 0:
         return []
-    matrix = vectors([*covered, *texts])
+    matrix = vectors([*covered, *texts], least=1.0)
     inner = matrix[len(covered) :]
     alike = np.clip(np.asarray((inner @ inner.T).todense()), 0.0, 1.0)
     np.fill_diagonal(alike, 1.0)

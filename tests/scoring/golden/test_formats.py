@@ -247,7 +247,7 @@ def test_files_of_others_become_candidates(name: str) -> None:
 )
 def test_bad_rows_name_their_place(name: str, text: str, said: str) -> None:
     """A row that cannot be read is told with its line or number and the fix."""
-    with pytest.raises(BadCase, match="^file") as error:
+    with pytest.raises(BadCase, match=r"^file") as error:
         named(name).read(text, "file")
     assert said in str(error.value)
 
