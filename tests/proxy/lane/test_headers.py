@@ -55,6 +55,24 @@ def test_query_secrets_are_masked(name: str, value: str) -> None:
     assert masked_query(b"alt=sse&api-version=2024-10-21&limit=20") == b"alt=sse&api-version=2024-10-21&limit=20"
 
 
+@pytest.mark.parametrize(
+    ("query", "masked"),
+    [
+        (b"%6bey=s3cret1", b"%6bey=***"),
+        (b"ap%69_k%65y=s3cret1&a=b", b"ap%69_k%65y=***&a=b"),
+        (b"next=https%3A%2F%2Fx%2F%3Fkey%3Ds3cret1", b"next=***"),
+        (b"next=https%3A%2F%2Fx%2F%3Falt%3Dsse", b"next=https%3A%2F%2Fx%2F%3Falt%3Dsse"),
+        (b"key=", b"key="),
+        (b"key", b"key"),
+        (b"", b""),
+        (b"&&;a=%zz&%=1", b"&&;a=%zz&%=1"),
+    ],
+)
+def test_names_count_as_they_read(query: bytes, masked: bytes) -> None:
+    """Escapes in a name hide nothing, nor does a URL within a value; what is no secret stays byte for byte."""
+    assert masked_query(query) == masked
+
+
 def test_key_in_query_and_connection_tokens() -> None:
     """Gemini's key is found in the query; tokens of Connection lose case and space."""
     assert key_in_query(b"alt=sse&key=AIza1") == b"AIza1"
