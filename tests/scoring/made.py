@@ -12,10 +12,9 @@ from uuid import UUID
 from proxy.log.attach import Log
 from proxy.log.columns import BODIES, EXCHANGES, batch, insert
 
-WORDS = (
-    "river gold pan gravel water stone claim sluice nugget bank winter camp map bridge trail valley summer rope boat mine clay sand "
-    "morning letter harbour price weight scale flour mule lamp canvas tent doctor school road report county judge winter hammer wheel"
-).split()
+SYLLABLES = "gol da ri ve pan gra sto cla slu nug ban win cam map bri tra val sum ro bo mi san let har pri sca flo mu".split()
+WORDS = tuple("".join(random.Random(number).choices(SYLLABLES, k=2 + number % 3)) for number in range(3000))
+"""As many as people use: with few of them all texts would be each other's duplicates."""
 DAY = date(2026, 3, 2)
 
 
