@@ -29,11 +29,13 @@ from proxy.lane.lane import Lane
 from proxy.spool import barrier
 from proxy.spool.bound import Bound
 from proxy.spool.gauge import Gauge
-from proxy.spool.writer import Spool
+from proxy.spool.writer import LAST_SEGMENT, Spool
 from proxy.tls import server_tls
 
 # Connections waiting to be accepted; the kernel caps it at net.core.somaxconn.
 BACKLOG: Final = 8192
+# Segments that a worker's share of [spool] max_gb must hold: one is written, one is the next, one is in reserve, the others wait.
+SEGMENTS_AT_LEAST: Final = 8
 # When the supervisor has been killed, streams get this long at most: whoever restarts it wants the port.
 ORPHAN_DRAIN_SECONDS: Final = 5.0
 
@@ -75,7 +77,9 @@ async def serve(settings: Settings, index: int, listener: socket.socket, leash: 
     fsync = settings.spool.fsync
     directory = settings.data_dir / "spool"
     bound = Bound(directory, int(settings.spool.max_gb * 1e9))
-    spool = Spool(directory, host, f"w{index}", settings.spool.segment_mb << 20, syncs=fsync != "never", bound=bound)
+    share = bound.bytes // (settings.proxy.workers or os.cpu_count() or 1)
+    segment_bytes = min(settings.spool.segment_mb << 20, max(share // SEGMENTS_AT_LEAST, LAST_SEGMENT))
+    spool = Spool(directory, host, f"w{index}", segment_bytes, syncs=fsync != "never", bound=bound)
     gauge = Gauge(spool.path)
     capture = Capture(spool, syncs_each=fsync == "each")
     capture.tell_each(os.environ.get("GOLDWASH_LOG_LEVEL", "").lower() == "debug")
