@@ -130,7 +130,8 @@ def _group(name: str, rows: Bools, post: Ints, weight: Floats, label_weight: Flo
     rate = float(share @ rates)
     total = float(1.0 / (share[here] ** 2 / count[here]).sum())
     middle = (rate * total + 0.5) / (total + 1.0)
-    shrunk = (rates * count + SHRINKAGE * middle) / (count + SHRINKAGE)
+    # Half a failure and half a pass that nobody saw may hide anywhere in the population, so mostly where a label stands for many rows.
+    shrunk = (rates * count + SHRINKAGE * middle + 0.5 * share) / (count + SHRINKAGE + share)
     variance = float((share[here] ** 2 * shrunk[here] * (1 - shrunk[here]) / count[here]).sum())
     rows_behind = _kish(w[rows])
     middle = float(share @ shrunk)

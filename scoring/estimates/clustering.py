@@ -25,6 +25,7 @@ class Clustering:
     """How many traces there are, and what their rows are worth."""
 
     clusters: int  # with labels
+    effective: float  # of them, if all had the same labels and weights
     worth: Worth
 
 
@@ -48,21 +49,27 @@ def clustering(sample: Sample, found: Cells, level: float, guessed: float = GUES
     of_shares = _together(codes, shares)
     rows = max(1.0, _ratio(of_shares, shares))
     if not has.any():
-        return Clustering(0, Worth(rows, 1.0))
+        return Clustering(0, 0.0, Worth(rows, 1.0))
     alike = max(_ratio(_together(codes, shares + labels) - of_shares, labels), 1.0)
     most = max(_ratio(_together(codes, u), u), 1.0)  # the effect if all rows of a trace agreed
-    rarer = min(len(np.unique(codes[has & (label == value)])) for value in (0, 1))
+    rarer = min(_equal(codes, np.where(label == value, u, 0.0)) for value in (0, 1))
     correlation = min((alike - 1) / (most - 1), 1.0) if most > 1 + 1e-9 else 0.0
     correlation = (rarer * correlation + FIRM * guessed) / (rarer + FIRM)
-    sums = np.bincount(codes, u)
-    freedom = max(float(sums.sum() ** 2 / (sums**2).sum()) - 1.0, 1.0)
+    effective = _equal(codes, u)
+    freedom = max(effective - 1.0, 1.0)
     tail = (1 + level) / 2
     wider = float(stdtrit(freedom, tail) / ndtri(tail)) ** 2
-    return Clustering(len(np.unique(codes[has])), Worth(rows, max(1.0, (1 + (most - 1) * correlation) * wider)))
+    return Clustering(len(np.unique(codes[has])), effective, Worth(rows, max(1.0, (1 + (most - 1) * correlation) * wider)))
 
 
 def _together(codes: Ints, parts: Floats) -> float:
     return float((np.bincount(codes, parts) ** 2).sum())
+
+
+def _equal(codes: Ints, weights: Floats) -> float:
+    """Traces of equal weight that would be worth as much; 0 without any."""
+    sums = np.bincount(codes, weights)
+    return float(sums.sum() ** 2 / (sums**2).sum()) if sums.any() else 0.0
 
 
 def _ratio(together: float, parts: Floats) -> float:

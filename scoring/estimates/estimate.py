@@ -111,8 +111,11 @@ def _warnings(sample: Sample, found: Cells, together: Clustering | None) -> list
         )
     if found.pooled:
         said.append(f"no labels in {_list(found.pooled)}: so few rows that none was due; taken to fail like others of the same verdict")
-    if together is not None and together.clusters < FEW:
-        said.append(f"labels come from {together.clusters} traces, fewer than {FEW}: the interval may be too narrow; label more traces")
+    if together is not None and together.effective < FEW:
+        said.append(
+            f"labels come from {together.clusters} traces, worth {together.effective:.0f} of equal weight, fewer than {FEW}: "
+            "the interval may be too narrow; label more traces"
+        )
     return said
 
 

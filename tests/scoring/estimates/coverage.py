@@ -76,20 +76,20 @@ def populations(which: str) -> dict[str, Known]:
 
 def table(known: Mapping[str, Known], labels: Sequence[int], resamples: int) -> None:
     """Prints a Markdown table: coverage (mean half-width) by number of labels, beside the raw judge's."""
-    print(f"| | {' | '.join(f'{n} labels' for n in labels)} | judge alone |\n|---|{'---|' * (len(labels) + 1)}", flush=True)  # noqa: T201
+    print(f"| | {' | '.join(f'{n} labels' for n in labels)} | judge alone |\n|---|{'---|' * (len(labels) + 1)}", flush=True)
     every: dict[int, list[Cell]] = {n: [] for n in labels}
     for name, one in known.items():
         row = [cell(name, one, n, resamples) for n in labels]
         for n, found in zip(labels, row, strict=True):
             every[n].append(found)
         said = " | ".join(f"{found.coverage:.3f} (±{found.half_width:.3f})" for found in row)
-        print(f"| {name} | {said} | {np.mean([found.judge for found in row]):.3f} |", flush=True)  # noqa: T201
+        print(f"| {name} | {said} | {np.mean([found.judge for found in row]):.3f} |", flush=True)
     for word, of in (("mean", np.mean), ("least", np.min)):
         said = " | ".join(f"**{of([found.coverage for found in every[n]]):.3f}**" for n in labels)
         judge = of([found.judge for cells in every.values() for found in cells])
-        print(f"| **{word}** | {said} | {judge:.3f} |", flush=True)  # noqa: T201
+        print(f"| **{word}** | {said} | {judge:.3f} |", flush=True)
     cells = [found.coverage for of_n in every.values() for found in of_n]
-    print(f"\n{LEVEL:.0%} intervals, {resamples} resamples a cell, mean {np.mean(cells):.4f}, least {min(cells):.3f}", flush=True)  # noqa: T201
+    print(f"\n{LEVEL:.0%} intervals, {resamples} resamples a cell, mean {np.mean(cells):.4f}, least {min(cells):.3f}", flush=True)
 
 
 def main() -> None:
@@ -101,9 +101,9 @@ def main() -> None:
     given = parser.parse_args()
     for which in given.tables or ["real", "simulated", "designs"]:
         if which == "real" and not EVALDATA.exists():
-            print(f"{EVALDATA} is not here: the real sets are left out")  # noqa: T201
+            print(f"{EVALDATA} is not here: the real sets are left out")
             continue
-        print(f"\n### {which}\n")  # noqa: T201
+        print(f"\n### {which}\n")
         table(populations(which), given.labels, given.resamples)
 
 

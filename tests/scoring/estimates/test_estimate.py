@@ -163,7 +163,7 @@ def test_steps_of_a_trace_are_no_independent_opinions():
     assert together.half_width > 2.5 * alone.half_width
     assert together.n_clusters == 20
     assert together.n_effective < 30
-    assert any("20 traces, fewer than 30" in warning for warning in together.warnings)
+    assert any("20 traces, worth 20 of equal weight, fewer than 30" in warning for warning in together.warnings)
     assert alone.n_clusters is None
 
 
