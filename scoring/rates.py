@@ -16,6 +16,7 @@ import numpy as np
 
 from proxy.service.client import Access
 from scoring.estimates.estimate import LEVEL, Estimate, estimate
+from scoring.estimates.following import Bounds, follow
 from scoring.estimates.posterior import DRAWS, SEED
 from scoring.estimates.rogan_gladen import corrected
 from scoring.estimates.sample import Sample
@@ -125,6 +126,12 @@ def sample_of(rows: Sequence[Judged]) -> Sample:
         stratum=[row.stratum for row in rows],
         cluster=[row.cluster for row in rows],
     )
+
+
+def followed(access: Access, day: date) -> Bounds | None:
+    """The mean failure rate of the whole days before `day`, with bounds that may be looked at every day; None = no verdict yet."""
+    history = judged(access, before(day, OLD_DAYS), day)
+    return follow(sample_of(history), [row.day for row in history]) if history else None
 
 
 def before(day: date, days: int) -> date:

@@ -10,6 +10,8 @@ from typing import Any, Final
 from config.settings import Settings
 from proxy.service.client import Access
 from scoring.checking import CHECKED, fingerprint
+from scoring.measuring import measured
+from scoring.metrics import Metric
 from scoring.pages import WITHIN, Window, rows
 from scoring.pages import day as day_of
 from scoring.rates import KINDS, OLD_DAYS, Judged, Rate, judged, rates
@@ -42,6 +44,7 @@ class Report:
     rates: Sequence[Rate]
     yesterday: Mapping[tuple[str, str], Rate]
     last_week: Mapping[tuple[str, str], Rate]
+    metrics: Mapping[str, Sequence[Metric]]  # by task
     themes: Sequence[Mapping[str, Any]]
     waiting: Mapping[str, int]
 
@@ -54,13 +57,17 @@ class Report:
             "states": [dict(one) for one in self.states],
             "judges": [dict(one) for one in self.judges],
             "rates": [asdict(one) for one in self.rates],
+            "metrics": {task: [asdict(one) for one in of_task] for task, of_task in self.metrics.items()},
             "themes": [dict(one) for one in self.themes],
             "waiting": dict(self.waiting),
         }
 
     def sections(self) -> list[Section]:
         """The page, from top to bottom."""
-        return [self._scored(), *self._rates(), self._failed_checks(), self._themes(), self._waiting(), self._judges(), self._not_scored()]
+        return [
+            *(self._scored(), *self._rates(), self._themes(), self._waiting(), self._failed_checks()),
+            *(self._metrics(), self._judges(), self._not_scored()),
+        ]
 
     def _scored(self) -> Section:
         traffic = self.traffic
@@ -112,6 +119,15 @@ class Report:
     def _failed_checks(self) -> Section:
         table = tuple((one["name"], f"{one['failed']:,}", f"{one['informs']:,}", f"{one['unscored']:,}") for one in self.checks)
         return Section("Checks that failed", ("check", "failed", "informs only", "could not tell"), table)
+
+    def _metrics(self) -> Section:
+        table = tuple(
+            (task, one.name, "not known" if one.value is None else f"{one.value:.4g}", f"{one.n:,}", one.note)
+            for task, of_task in self.metrics.items()
+            for one in of_task
+        )
+        notes = ("weighted as sampled; what rests on the judge alone carries its errors, which the failure rates above correct",)
+        return Section("Metrics by task", ("task", "metric", "value", "items", ""), table, notes if table else ())
 
     def _themes(self) -> Section:
         table = tuple(
@@ -195,6 +211,7 @@ def gather(settings: Settings, day: date, tasks: Tasks) -> Report:
             rates(today, older),
             {(one.kind, one.name): one for one in rates(previous, older)},
             {(one.kind, one.name): one for one in rates(week)},
+            measured(access, day, tasks),
             _themes(access, day),
             _waiting(access),
         )

@@ -121,8 +121,20 @@ def _follow(night: Night) -> None:
         except nightly.Busy as busy:
             click.echo(f"{datetime.now(UTC):%H:%M:%S} {busy}")
         else:
-            click.echo(f"{datetime.now(UTC):%H:%M:%S} {_sentence(summary)}; a rate comes with the night")
+            click.echo(f"{datetime.now(UTC):%H:%M:%S} {_sentence(summary)}; {_so_far(night)}")
         time.sleep(night.options.follow_seconds)
+
+
+def _so_far(night: Night) -> str:
+    """What may be said at any look: bounds over the whole days so far, or nothing."""
+    from proxy.service.client import Access
+    from scoring.rates import followed
+
+    with Access(night.settings) as access:
+        found = followed(access, night.day)
+    if found is None:
+        return "no verdict on the failure rate yet: too few whole days with labels"
+    return f"failure rate of the last {found.days} labelled days {found.rate:.1%} ({found.low:.1%} to {found.high:.1%}, at any look)"
 
 
 def _plan(night: Night, half_width: float | None, *, as_json: bool) -> None:
