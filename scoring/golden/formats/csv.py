@@ -59,7 +59,7 @@ def _order(name: str) -> tuple[int, int, str]:
 def _row(case: GoldenCase) -> dict[str, str]:
     row = {name: value for name, value in promptfoo.variables(case).items() if value}
     row["__description"] = promptfoo.row_of(case, Options())["description"]
-    for number, one in enumerate(filter(None, map(_cell, promptfoo.assertions(case, Options()))), 1):
+    for number, one in enumerate(filter(None, map(cell, promptfoo.assertions(case, Options()))), 1):
         row[f"__expected{number}"] = one
     carried = neutral.carried(case)
     row |= {f"__metadata:{name}": str(value) for name, value in carried.items() if name != neutral.CARRIED}
@@ -67,7 +67,7 @@ def _row(case: GoldenCase) -> dict[str, str]:
     return row
 
 
-def _cell(one: dict[str, Any]) -> str | None:
+def cell(one: dict[str, Any]) -> str | None:
     """An assertion in promptfoo's short form; None = it has none that means the same."""
     kind, value = str(one["type"]), one.get("value")
     if kind in ("latency", "cost"):

@@ -1,13 +1,19 @@
-"""DeepEval: goldens in one JSON list, as `EvaluationDataset.add_goldens_from_json_file` takes them (DeepEval 4.1)."""
+"""DeepEval: goldens in one JSON list, as `EvaluationDataset.add_goldens_from_json_file` takes them (DeepEval 4).
+
+The loader reads snake_case; what its platform sends has camelCase, which is read too.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from scoring.golden.case import Call, Expected, GoldenCase, Observed, canonical
 from scoring.golden.formats import json_rows, neutral
 from scoring.golden.formats.contract import Format, Options
+
+_SNAKE: Final = re.compile(r"(?<=[a-z])([A-Z])")
 
 
 def write(cases: Sequence[GoldenCase], _: Options) -> str:
@@ -17,60 +23,52 @@ def write(cases: Sequence[GoldenCase], _: Options) -> str:
 
 def read(text: str, place: str) -> list[GoldenCase]:
     """Cases of goldens. Raises BadCase."""
-    return [
-        neutral.restored(
-            {key: value for key, value in row.items() if value is not None},
-            neutral.own_of(row.get("additionalMetadata", row.get("additional_metadata"))),
-            _row,
-            _case,
-            where,
-        )
-        for row, where in json_rows.parsed(text, place)
-    ]
+    found = []
+    for row, where in json_rows.parsed(text, place):
+        snake = {_SNAKE.sub(r"_\1", key).lower(): value for key, value in row.items() if value is not None}
+        found.append(neutral.restored(snake, neutral.own_of(snake.get("additional_metadata")), _row, _case, where))
+    return found
 
 
 def _row(case: GoldenCase) -> dict[str, Any]:
     observed, expected = case.observed, case.expected
     row: dict[str, Any] = {
         "input": case.question or canonical(neutral.inputs(case)),
-        "actualOutput": observed.text if observed else None,
-        "expectedOutput": neutral.answer(expected),
+        "actual_output": observed.text if observed else None,
+        "expected_output": neutral.answer(expected),
         "context": neutral.texts(case) or None,
-        "retrievalContext": neutral.texts(case) or None,
-        "toolsCalled": [_tool(call) for call in observed.tool_calls] if observed and observed.tool_calls else None,
-        "expectedTools": [_tool(call) for call in expected.tools] if expected and expected.tools else None,
-        "additionalMetadata": neutral.carried(case),
-        "sourceFile": case.source.exchange_id,
+        "retrieval_context": neutral.texts(case) or None,
+        "tools_called": [_tool(call) for call in observed.tool_calls] if observed and observed.tool_calls else None,
+        "expected_tools": [_tool(call) for call in expected.tools] if expected and expected.tools else None,
+        "additional_metadata": neutral.carried(case),
+        "source_file": case.source.exchange_id,
         "name": case.id,
     }
     return {key: value for key, value in row.items() if value is not None}
 
 
 def _case(row: dict[str, Any], place: str) -> GoldenCase:
-    def get(name: str, snake: str) -> Any:
-        return row.get(name, row.get(snake))
-
     asked, _ = neutral.asked_with(row.get("input"), place)
-    text = get("actualOutput", "actual_output")
-    called = tuple(_call(one) for one in get("toolsCalled", "tools_called") or ())
-    tools = tuple(_call(one) for one in get("expectedTools", "expected_tools") or ())
-    expected = neutral.expected_of(get("expectedOutput", "expected_output"))
+    text = row.get("actual_output")
+    called = tuple(_call(one) for one in row.get("tools_called") or ())
+    tools = tuple(_call(one) for one in row.get("expected_tools") or ())
+    expected = neutral.expected_of(row.get("expected_output"))
     if tools:
         expected = (expected or Expected(tools=tools)).model_copy(update={"tools": tools})
     return neutral.made(
         place,
         input=asked,
-        context=neutral.documents(get("retrievalContext", "retrieval_context") or row.get("context")),
+        context=neutral.documents(row.get("retrieval_context") or row.get("context")),
         observed=Observed(text=text, tool_calls=called) if text is not None or called else None,
         expected=expected,
-        metadata=neutral.facts_of(get("additionalMetadata", "additional_metadata")),
+        metadata=neutral.facts_of(row.get("additional_metadata")),
         tool="deepeval",
     )
 
 
 def _tool(call: Call) -> dict[str, Any]:
     arguments = call.arguments if isinstance(call.arguments, dict) else neutral.parsed(call.arguments)
-    return {"name": call.name, **({"inputParameters": arguments} if isinstance(arguments, dict) else {})}
+    return {"name": call.name, **({"input_parameters": arguments} if isinstance(arguments, dict) else {})}
 
 
 def _call(said: Any) -> Call:
@@ -86,7 +84,7 @@ FORMAT = Format(
     write,
     read,
     notes=(
-        "`input` is the user's last words alone; the whole conversation travels in additionalMetadata.",
-        "DeepEval's metrics are chosen in your test file: checks and rubric travel in additionalMetadata and are not run.",
+        "`input` is the user's last words alone; the whole conversation travels in additional_metadata.",
+        "DeepEval's metrics are chosen in your test file: checks and rubric travel in additional_metadata and are not run.",
     ),
 )

@@ -27,7 +27,7 @@ def write(cases: Sequence[GoldenCase], options: Options) -> str:
     arrays = {name: [row[key] for row in rows] for name, key in _ARRAYS.items()}
     if not any(arrays["span_ids"]):
         del arrays["span_ids"]
-    return json_rows.document({"action": "create", "name": options.name, "description": "golden cases of goldwash", **arrays})
+    return json_rows.document({"action": "update", "name": options.name, "description": "golden cases of goldwash", **arrays})
 
 
 def read(text: str, place: str) -> list[GoldenCase]:
@@ -81,7 +81,7 @@ def _case(row: dict[str, Any], place: str) -> GoldenCase:
 
 FORMAT = Format(
     "phoenix",
-    "The JSON body of `POST /v1/datasets/upload`; `action` may be changed to append or update.",
+    "The JSON body of `POST /v1/datasets/upload`; sent again it updates the examples of the same ids.",
     ".json",
     write,
     read,
