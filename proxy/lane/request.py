@@ -13,7 +13,7 @@ from typing import Final
 import httptools
 
 from proxy.lane.headers import FORWARD, KEEP, KEY_HEADER, NOTE, HeaderPolicy, connection_tokens, key_in_query, masked_query
-from proxy.lane.routing import Route, Router
+from proxy.lane.routing import NotRouted, Route, Router
 from proxy.spool import frames
 
 OWN_PATH: Final = b"/goldwash/"
@@ -172,7 +172,11 @@ class RequestReader:
                 self._admit(shown, None, origin, site)
             nowhere = self._router.nowhere
             return RequestPlan(True, http10, True, method, found.target, nowhere, 0, chunked, b"", b"", b"", (), b""), length
-        target = self._router.route(found.target)
+        try:
+            target = self._router.route(found.target)
+        except NotRouted:  # which upstreams there are is not for everybody
+            self._admit(shown, None, origin, site)
+            raise
         proxy_key = self._admit(shown or target.proxy_key, target.route.name, origin, site)
         lines, flags = found.lines, _flags(noted, tokens, method)
         named = tokens.difference((b"close", b"keep-alive", b"upgrade", b"te"))

@@ -60,6 +60,10 @@ def test_without_a_key_nobody_is_served(guarded, stage):
     assert got.get("www-authenticate")
     assert fetch(goldwash.port, "POST", "/goldwash/feedback", [("Content-Type", "application/json")], b'{"score":1}').status == 401
     assert fetch(goldwash.port, "GET", "/goldwash/health").status == 200
+    for target in ("/", "/unknown/x", "/stage/../x"):
+        hidden = fetch(goldwash.port, "GET", target)
+        assert hidden.status == 401
+        assert b"openai" not in bytes(hidden.body)
     assert len(stage.requests) == before
 
 
