@@ -27,7 +27,8 @@ def write(cases: Sequence[GoldenCase], _: Options) -> str:
     rows = [_row(case) for case in cases]
     names = sorted({name for row in rows for name in row}, key=_order)
     out = io.StringIO()
-    writer = csv.DictWriter(out, names or ["__expected"], restval="", lineterminator="\n")
+    # All in quotation marks: left to itself, this writer leaves a lone carriage return bare, which ends the line for every reader.
+    writer = csv.DictWriter(out, names or ["__expected"], restval="", lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writeheader()
     writer.writerows(rows)
     return out.getvalue()
@@ -57,7 +58,8 @@ def _order(name: str) -> tuple[int, int, str]:
 
 
 def _row(case: GoldenCase) -> dict[str, str]:
-    row = {name: value for name, value in promptfoo.variables(case).items() if value}
+    variables = promptfoo.variables(case)  # a name that no template can use is no column
+    row = {name: value for name, value in variables.items() if value and name.isidentifier() and not name.startswith("__")}
     row["__description"] = promptfoo.row_of(case, Options())["description"]
     for number, one in enumerate(filter(None, map(cell, promptfoo.assertions(case, Options()))), 1):
         row[f"__expected{number}"] = one
