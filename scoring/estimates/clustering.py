@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from scipy.special import ndtri, stdtrit
@@ -14,10 +14,18 @@ from scoring.estimates.sample import Floats, Ints, Sample
 
 FEW: Final = 30
 """Traces with labels below which the spread between traces is itself too uncertain to trust."""
-GUESSED: Final = 0.5
-"""How alike rows of a trace are taken to be (intraclass correlation) before any trace has failed."""
-FIRM: Final = 2.0
-"""Failing traces (or passing ones, if they are fewer) that the guess is worth."""
+
+
+class Guess(NamedTuple):
+    """What is taken for granted of clusters before they are seen."""
+
+    alike: float  # intraclass correlation of their rows
+    firm: float  # failing clusters (or passing ones, if they are fewer) that the guess is worth
+    seen: float  # clusters that the spread counts as known from already
+
+
+TRACES: Final = Guess(alike=0.5, firm=2.0, seen=0.0)
+"""Steps of a trace share its question and its fate; how much is for the traces to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +37,7 @@ class Clustering:
     worth: Worth
 
 
-def clustering(sample: Sample, found: Cells, level: float, guessed: float = GUESSED) -> Clustering | None:
+def clustering(sample: Sample, found: Cells, level: float, guess: Guess = TRACES) -> Clustering | None:
     """Design effects from the spread of whole traces; None where no trace holds two rows.
 
     The estimate is linearised: each row has a part in the shares of the verdicts and, if labelled, one in the rates under them. Parts of a
@@ -54,9 +62,9 @@ def clustering(sample: Sample, found: Cells, level: float, guessed: float = GUES
     most = max(_ratio(_together(codes, u), u), 1.0)  # the effect if all rows of a trace agreed
     rarer = min(_equal(codes, np.where(label == value, u, 0.0)) for value in (0, 1))
     correlation = min((alike - 1) / (most - 1), 1.0) if most > 1 + 1e-9 else 0.0
-    correlation = (rarer * correlation + FIRM * guessed) / (rarer + FIRM)
+    correlation = (rarer * correlation + guess.firm * guess.alike) / (rarer + guess.firm)
     effective = _equal(codes, u)
-    freedom = max(effective - 1.0, 1.0)
+    freedom = max(effective - 1.0 + guess.seen, 1.0)
     tail = (1 + level) / 2
     wider = float(stdtrit(freedom, tail) / ndtri(tail)) ** 2
     return Clustering(len(np.unique(codes[has])), effective, Worth(rows, max(1.0, (1 + (most - 1) * correlation) * wider)))

@@ -15,14 +15,14 @@ from typing import Final
 import numpy as np
 
 from scoring.estimates.cells import cells
-from scoring.estimates.clustering import clustering
+from scoring.estimates.clustering import Guess, clustering
 from scoring.estimates.estimate import LEVEL
 from scoring.estimates.posterior import DRAWS, SEED, Worth, draw
 from scoring.estimates.sample import Sample
 
 FEWEST_DAYS: Final = 3
 """Whole days with labels before anything is said."""
-SPREAD: Final = 0.01
+SPREAD: Final = Guess(alike=0.01, firm=5.0, seen=5.0)
 """How alike rows of a day are taken to be before the days themselves say: a rate of 8% that wanders by 3 points from day to day."""
 
 
