@@ -25,9 +25,12 @@ DOCUMENT = {
     "usage": {"prompt_tokens": 8, "completion_tokens": 3, "total_tokens": 11},
 }
 CHUNKS = [
-    {"id": "chatcmpl-1", "model": "gpt-4o", "choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]} for piece in ("Größe ", "漢字", "🧪")
+    {"id": "chatcmpl-1", "model": "gpt-4o", "choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]}
+    for piece in ("Größe ", "漢字", "🧪")
 ]
-STREAM = b": keep-alive\n\n" + sse(*CHUNKS, {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}, {"choices": [], "usage": DOCUMENT["usage"]}, "[DONE]")
+STREAM = b": keep-alive\n\n" + sse(
+    *CHUNKS, {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}, {"choices": [], "usage": DOCUMENT["usage"]}, "[DONE]"
+)
 WORDS = "Größe 漢字🧪"
 
 

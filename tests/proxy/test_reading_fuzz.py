@@ -24,7 +24,15 @@ PATHS = (
     "/v1beta/models/g:generateContent /v1beta/models/g:streamGenerateContent /v1beta/models/g:embedContent /v1/predictions /completion "
     "/ai/run/m /v1/conversations /api/v2/cortex/inference:complete /ml/v1/text/generation /ml/v1/text/chat /complete /who/knows"
 ).split()
-TYPES = ["application/json", "text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream", "text/plain", "audio/mpeg", ""]
+TYPES = [
+    "application/json",
+    "text/event-stream",
+    "application/x-ndjson",
+    "application/vnd.amazon.eventstream",
+    "text/plain",
+    "audio/mpeg",
+    "",
+]
 CODINGS = ["", "gzip", "br", "zstd", "deflate", "nonsense"]
 KEYS = (
     "choices delta message content text index finish_reason tool_calls function name arguments id model usage prompt_tokens completion_tokens error "
@@ -32,9 +40,22 @@ KEYS = (
     "content_block stop_reason generation results done eval_count outputs conversation_id provider_metadata gateway cost reasoning_details audio "
     "transcript service_tier x_groq metrics timings refusal function_call logprobs embeddings pages usage_info"
 ).split()
-WORDS = [*KEYS, "[DONE]", "response.completed", "response.output_text.delta", "message_start", "content_block_delta", "message_stop", "completed", "\ud83e", ""]
+WORDS = [
+    *KEYS,
+    "[DONE]",
+    "response.completed",
+    "response.output_text.delta",
+    "message_start",
+    "content_block_delta",
+    "message_stop",
+    "completed",
+    "\ud83e",
+    "",
+]
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(WORDS)
-VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5), max_leaves=25)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5), max_leaves=25
+)
 
 
 def check(exchange: Captured) -> Reading:
@@ -46,12 +67,22 @@ def check(exchange: Captured) -> Reading:
     assert reader.result() == reading
     assert not (reading.unread or "").startswith("fault")
     repr(reading).encode()
-    json.dumps([reading.output_text, reading.error_message, reading.response_model, [call.arguments for call in reading.tool_calls]], ensure_ascii=False).encode()
+    json.dumps(
+        [reading.output_text, reading.error_message, reading.response_model, [call.arguments for call in reading.tool_calls]],
+        ensure_ascii=False,
+    ).encode()
     return reading
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(PATHS), st.sampled_from(TYPES), st.sampled_from(CODINGS), st.sampled_from([None, 200, 400]), st.binary(max_size=200), st.binary(max_size=60))
+@given(
+    st.sampled_from(PATHS),
+    st.sampled_from(TYPES),
+    st.sampled_from(CODINGS),
+    st.sampled_from([None, 200, 400]),
+    st.binary(max_size=200),
+    st.binary(max_size=60),
+)
 def test_any_bytes(path: str, kind: str, coding: str, status: int | None, body: bytes, request: bytes) -> None:
     """Arbitrary bytes in answer and request, under any content type, coding and status, raise nothing."""
     headers = {"content-type": kind} | ({"content-encoding": coding} if coding else {})
@@ -63,7 +94,11 @@ def test_any_bytes(path: str, kind: str, coding: str, status: int | None, body: 
 def test_any_json(path: str, values: list[Any], streamed: bool, request: Any, status: int) -> None:
     """Documents and streams of arbitrary JSON in the dialects' own words raise nothing."""
     body = sse(*values) if streamed else json.dumps(values[0] if len(values) == 1 else values).encode()
-    check(captured(path, body, request=request, status=status, headers={"content-type": "text/event-stream" if streamed else "application/json"}))
+    check(
+        captured(
+            path, body, request=request, status=status, headers={"content-type": "text/event-stream" if streamed else "application/json"}
+        )
+    )
 
 
 @settings(max_examples=15, deadline=None)
@@ -81,7 +116,10 @@ def test_every_reader_takes_anything(events: list[tuple[str | None, Any]], reque
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.sampled_from(["/v1/realtime", "/ws/BidiGenerateContent", "/who/knows"]), st.lists(st.tuples(st.sampled_from(["client", "upstream"]), VALUES | st.binary(max_size=20)), max_size=6))
+@given(
+    st.sampled_from(["/v1/realtime", "/ws/BidiGenerateContent", "/who/knows"]),
+    st.lists(st.tuples(st.sampled_from(["client", "upstream"]), VALUES | st.binary(max_size=20)), max_size=6),
+)
 def test_any_session(path: str, messages: list[tuple[str, Any]]) -> None:
     """WebSocket sessions of arbitrary messages raise nothing."""
     told = [(direction, value if isinstance(value, bytes) else json.dumps(value)) for direction, value in messages]
@@ -100,8 +138,19 @@ def test_any_session(path: str, messages: list[tuple[str, Any]]) -> None:
         pytest.param(b'name="model"\n' * 300_000, id="forms in forms"),
         pytest.param(b"0" * 3_000_000, id="an endless number"),
         pytest.param(b"1f8b" * 500_000, id="hex"),
-        pytest.param(sse(*({"choices": [{"index": at, "delta": {"tool_calls": [{"index": at, "id": str(at), "function": {"name": "f"}}]}}]} for at in range(4000))), id="many choices"),
-        pytest.param(sse(*({"choices": [{"index": 0, "delta": {"tool_calls": [{"index": at, "function": {"name": "f"}}]}}]} for at in range(4000))), id="many calls"),
+        pytest.param(
+            sse(
+                *(
+                    {"choices": [{"index": at, "delta": {"tool_calls": [{"index": at, "id": str(at), "function": {"name": "f"}}]}}]}
+                    for at in range(4000)
+                )
+            ),
+            id="many choices",
+        ),
+        pytest.param(
+            sse(*({"choices": [{"index": 0, "delta": {"tool_calls": [{"index": at, "function": {"name": "f"}}]}}]} for at in range(4000))),
+            id="many calls",
+        ),
     ],
 )
 def test_time_is_bounded(body: bytes) -> None:

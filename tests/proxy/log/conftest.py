@@ -141,9 +141,7 @@ class Room:
 
     def balanced(self) -> bool:
         """Each accepted exchange is one row, and none is open."""
-        (row,) = self.sql(
-            "SELECT sum(accepted), sum(complete + partial + client_gone + upstream_error + lost) FROM ledger"
-        )
+        (row,) = self.sql("SELECT sum(accepted), sum(complete + partial + client_gone + upstream_error + lost) FROM ledger")
         count, distinct = self.one("SELECT count(*), count(DISTINCT exchange_id) FROM exchanges")
         return row[0] == row[1] == count == distinct
 

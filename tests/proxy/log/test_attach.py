@@ -157,7 +157,9 @@ def test_the_views_answer(room):
     traffic.finish(exchange_id)
     traffic.exchange(status=500)
     room.load()
-    room.sql("INSERT INTO scores (record_id, exchange_id, name, passed, value) SELECT uuid(), exchange_id, 'polite', true, 1 FROM exchanges")
+    room.sql(
+        "INSERT INTO scores (record_id, exchange_id, name, passed, value) SELECT uuid(), exchange_id, 'polite', true, 1 FROM exchanges"
+    )
     assert room.sql("SELECT provider, model, feature, exchanges, input_tokens, cost_usd, without_cost FROM cost_daily ORDER BY feature") == [
         ("openai", "m", "search", 1, 1, None, 1), ("openai", "m", None, 1, 1, None, 1)
     ]  # fmt: skip

@@ -81,7 +81,16 @@ def test_properties_are_bounded():
 
 
 NAMES = st.sampled_from(
-    ["baggage", "traceparent", "x-portkey-metadata", "x-litellm-tags", "goldwash-", "goldwash-property-", "helicone-property-a", "goldwash-user"]
+    [
+        "baggage",
+        "traceparent",
+        "x-portkey-metadata",
+        "x-litellm-tags",
+        "goldwash-",
+        "goldwash-property-",
+        "helicone-property-a",
+        "goldwash-user",
+    ]
 )
 
 

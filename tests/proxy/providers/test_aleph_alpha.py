@@ -7,7 +7,12 @@ from tests.helpers.answers import answered
 
 def test_a_completion_tells_text_and_tokens() -> None:
     """The tokens stand beside the completions."""
-    body = {"completions": [{"completion": " Hi", "finish_reason": "maximum_tokens"}], "model_version": "v1", "num_tokens_prompt_total": 9, "num_tokens_generated": 10}
+    body = {
+        "completions": [{"completion": " Hi", "finish_reason": "maximum_tokens"}],
+        "model_version": "v1",
+        "num_tokens_prompt_total": 9,
+        "num_tokens_generated": 10,
+    }
     reading = answered("/complete", body, request={"model": "luminous-base"})
     assert reading.usage is not None
     assert (reading.usage.input_tokens, reading.usage.output_tokens) == (9, 10)

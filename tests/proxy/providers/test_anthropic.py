@@ -45,7 +45,12 @@ def test_input_counts_cached_tokens_too() -> None:
     usage = reading.usage
     assert usage is not None
     assert (usage.input_tokens, usage.output_tokens, usage.reasoning_tokens) == (2310, 50, 20)
-    assert (usage.cache_read_tokens, usage.cache_write_tokens, usage.cache_write_5m_tokens, usage.cache_write_1h_tokens) == (2000, 300, 100, 200)
+    assert (usage.cache_read_tokens, usage.cache_write_tokens, usage.cache_write_5m_tokens, usage.cache_write_1h_tokens) == (
+        2000,
+        300,
+        100,
+        200,
+    )
     assert (usage.web_searches, reading.service_tier, reading.batch, reading.terminal) == (2, "priority", None, None)
     assert usage.raw is not None
     assert '"ephemeral_1h_input_tokens":200' in usage.raw
@@ -54,7 +59,9 @@ def test_input_counts_cached_tokens_too() -> None:
 def test_streamed_usage_is_the_last_word_of_each_field() -> None:
     """message_delta rewrites what message_start said, field by field, and nothing is added up."""
     events = [START, *block(0, {"type": "text", "text": ""}, {"type": "text_delta", "text": "Hi"})]
-    reading = answered(MESSAGES, sse(*events, stop("end_turn", input_tokens=40, output_tokens=7, cache_read_input_tokens=None), STOP), headers=SSE)
+    reading = answered(
+        MESSAGES, sse(*events, stop("end_turn", input_tokens=40, output_tokens=7, cache_read_input_tokens=None), STOP), headers=SSE
+    )
     assert reading.usage is not None
     assert (reading.usage.input_tokens, reading.usage.output_tokens, reading.usage.cache_read_tokens) == (2340, 7, 2000)
     assert (reading.is_stream, reading.terminal, reading.response_id, reading.finish_reasons) == (True, True, "msg_1", ("end_turn",))
@@ -64,11 +71,24 @@ def test_blocks_keep_apart() -> None:
     """Texts join in order, thinking is reasoning, the client's tools are calls, the server's are not."""
     events = [
         START,
-        *block(0, {"type": "thinking", "thinking": ""}, {"type": "thinking_delta", "thinking": "Let me"}, {"type": "signature_delta", "signature": "x"}),
+        *block(
+            0,
+            {"type": "thinking", "thinking": ""},
+            {"type": "thinking_delta", "thinking": "Let me"},
+            {"type": "signature_delta", "signature": "x"},
+        ),
         *block(1, {"type": "text", "text": "A"}, {"type": "text_delta", "text": "B"}),
-        *block(2, {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}}, {"type": "input_json_delta", "partial_json": "{}"}),
+        *block(
+            2,
+            {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}},
+            {"type": "input_json_delta", "partial_json": "{}"},
+        ),
         *block(3, {"type": "web_search_tool_result", "tool_use_id": "s1", "content": []}),
-        *block(4, {"type": "tool_use", "id": "t1", "name": "look", "input": {}}, *({"type": "input_json_delta", "partial_json": x} for x in ("", '{"a"', ":1}"))),
+        *block(
+            4,
+            {"type": "tool_use", "id": "t1", "name": "look", "input": {}},
+            *({"type": "input_json_delta", "partial_json": x} for x in ("", '{"a"', ":1}")),
+        ),
         *block(5, {"type": "tool_use", "id": "t2", "name": "stop", "input": {}}),
         *block(6, {"type": "redacted_thinking", "data": "…"}),
         *block(7, {"type": "text", "text": ""}, {"type": "text_delta", "text": "C"}),
@@ -80,7 +100,9 @@ def test_blocks_keep_apart() -> None:
 
 def test_an_error_inside_a_good_stream_is_an_error() -> None:
     """The error event ends the stream; what was counted before it stays."""
-    reading = answered(MESSAGES, sse(START, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, named=True), headers=SSE)
+    reading = answered(
+        MESSAGES, sse(START, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, named=True), headers=SSE
+    )
     assert (reading.error_type, reading.error_message, reading.terminal) == ("overloaded_error", "Overloaded", False)
     assert reading.usage is not None
 
@@ -123,7 +145,11 @@ def test_a_renamed_path_is_known_by_its_looks() -> None:
     [
         ("/v1/messages/count_tokens", {"input_tokens": 12}, "anthropic.count_tokens"),
         ("/v1/messages/batches", {"id": "msgbatch_1", "type": "message_batch"}, "anthropic.batches"),
-        ("/v1/messages/batches/msgbatch_1/results", {"custom_id": "0", "result": {"type": "succeeded", "message": message(usage=COUNTS)}}, "anthropic.batches"),
+        (
+            "/v1/messages/batches/msgbatch_1/results",
+            {"custom_id": "0", "result": {"type": "succeeded", "message": message(usage=COUNTS)}},
+            "anthropic.batches",
+        ),
         ("/v1/files", {"id": "file_1", "type": "file"}, "anthropic.other"),
     ],
 )

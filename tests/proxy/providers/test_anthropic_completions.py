@@ -30,5 +30,7 @@ def test_an_unfinished_stream_is_not_whole() -> None:
 
 def test_an_error_is_told() -> None:
     """An error event inside the stream."""
-    reading = answered("/v1/complete", sse(piece(" A"), {"type": "error", "error": {"type": "overloaded_error", "message": "m"}}), headers=SSE)
+    reading = answered(
+        "/v1/complete", sse(piece(" A"), {"type": "error", "error": {"type": "overloaded_error", "message": "m"}}), headers=SSE
+    )
     assert (reading.error_type, reading.terminal) == ("overloaded_error", False)

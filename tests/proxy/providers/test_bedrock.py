@@ -102,4 +102,8 @@ def test_a_cut_stream_is_not_whole() -> None:
 def test_counting_tokens_is_no_usage() -> None:
     """count-tokens generates nothing."""
     reading = answered("/model/anthropic.claude-sonnet-4-20250514-v1:0/count-tokens", {"inputTokens": 18})
-    assert (reading.dialect, reading.usage, reading.request_model) == ("bedrock.count-tokens", None, "anthropic.claude-sonnet-4-20250514-v1:0")
+    assert (reading.dialect, reading.usage, reading.request_model) == (
+        "bedrock.count-tokens",
+        None,
+        "anthropic.claude-sonnet-4-20250514-v1:0",
+    )

@@ -8,7 +8,9 @@ from tests.helpers.answers import EVENTSTREAM, answered
 from tests.helpers.eventstream import event, exception
 
 PATH = "/agents/A1/agentAliases/B1/sessions/s1/text"
-TRACE = event("trace", {"trace": {"orchestrationTrace": {"modelInvocationOutput": {"metadata": {"usage": {"inputTokens": 9, "outputTokens": 9}}}}}})
+TRACE = event(
+    "trace", {"trace": {"orchestrationTrace": {"modelInvocationOutput": {"metadata": {"usage": {"inputTokens": 9, "outputTokens": 9}}}}}}
+)
 
 
 def chunk(text: str) -> bytes:
@@ -19,7 +21,13 @@ def chunk(text: str) -> bytes:
 def test_chunks_are_the_answer_and_traces_no_usage() -> None:
     """The inner calls of other models are not this exchange's tokens."""
     reading = answered(PATH, TRACE + chunk("Hel") + chunk("lo"), headers=EVENTSTREAM)
-    assert (reading.dialect, reading.output_text, reading.usage, reading.error_type, reading.terminal) == ("bedrock.agent", "Hello", None, None, None)
+    assert (reading.dialect, reading.output_text, reading.usage, reading.error_type, reading.terminal) == (
+        "bedrock.agent",
+        "Hello",
+        None,
+        None,
+        None,
+    )
 
 
 def test_an_action_handed_back_is_a_tool_call() -> None:

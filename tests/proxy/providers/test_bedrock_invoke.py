@@ -11,7 +11,9 @@ import pytest
 from tests.helpers.answers import EVENTSTREAM, answered
 from tests.helpers.eventstream import event, exception
 
-METRICS = {"amazon-bedrock-invocationMetrics": {"inputTokenCount": 20, "outputTokenCount": 10, "invocationLatency": 1, "firstByteLatency": 1}}
+METRICS = {
+    "amazon-bedrock-invocationMetrics": {"inputTokenCount": 20, "outputTokenCount": 10, "invocationLatency": 1, "firstByteLatency": 1}
+}
 
 
 def path(model: str, stream: bool = False) -> str:
@@ -26,7 +28,11 @@ def chunks(*values: dict[str, Any]) -> bytes:
 
 def test_headers_count_where_the_body_does_not() -> None:
     """An embedding of Cohere tells its tokens in a header only."""
-    headers = {"content-type": "application/json", "x-amzn-bedrock-input-token-count": "4", "x-amzn-bedrock-cache-read-input-token-count": "2"}
+    headers = {
+        "content-type": "application/json",
+        "x-amzn-bedrock-input-token-count": "4",
+        "x-amzn-bedrock-cache-read-input-token-count": "2",
+    }
     reading = answered(path("cohere.embed-english-v3"), {"embeddings": [[0.1]], "response_type": "embeddings_floats"}, headers=headers)
     assert reading.usage is not None
     assert (reading.usage.input_tokens, reading.usage.output_tokens, reading.usage.cache_read_tokens) == (6, None, 2)
@@ -35,7 +41,11 @@ def test_headers_count_where_the_body_does_not() -> None:
 
 def test_the_last_chunk_counts_where_the_body_does_not() -> None:
     """A stream's metrics stand for a usage nobody else reports, and say that it ended."""
-    body = chunks({"text": " I", "is_finished": False}, {"text": " am", "is_finished": False}, {"finish_reason": "MAX_TOKENS", "is_finished": True} | METRICS)
+    body = chunks(
+        {"text": " I", "is_finished": False},
+        {"text": " am", "is_finished": False},
+        {"finish_reason": "MAX_TOKENS", "is_finished": True} | METRICS,
+    )
     reading = answered(path("cohere.command-light-text-v14", stream=True), body, headers=EVENTSTREAM)
     assert reading.usage is not None
     assert (reading.usage.input_tokens, reading.usage.output_tokens) == (20, 10)
@@ -46,31 +56,78 @@ def test_the_last_chunk_counts_where_the_body_does_not() -> None:
     ("model", "body", "text", "reasons", "tokens"),
     [
         ("anthropic.claude-v2", {"completion": " Hi", "stop_reason": "stop_sequence"}, " Hi", ("stop_sequence",), None),
-        ("meta.llama3-8b", {"generation": "Hi", "prompt_token_count": 6, "generation_token_count": 18, "stop_reason": "length"}, "Hi", ("length",), (6, 18)),
+        (
+            "meta.llama3-8b",
+            {"generation": "Hi", "prompt_token_count": 6, "generation_token_count": 18, "stop_reason": "length"},
+            "Hi",
+            ("length",),
+            (6, 18),
+        ),
         ("mistral.mistral-7b", {"outputs": [{"text": "Hi", "stop_reason": "stop"}]}, "Hi", ("stop",), None),
-        ("mistral.mistral-large", {"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "stop_reason": "stop"}]}, "Hi", ("stop",), None),
+        (
+            "mistral.mistral-large",
+            {"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "stop_reason": "stop"}]},
+            "Hi",
+            ("stop",),
+            None,
+        ),
         ("deepseek.r1-v1:0", {"choices": [{"text": "Hi", "stop_reason": "length"}]}, "Hi", ("length",), None),
-        ("ai21.j2-mid-v1", {"id": 1, "completions": [{"data": {"text": "Hi"}, "finishReason": {"reason": "endoftext"}}]}, "Hi", ("endoftext",), None),
-        ("amazon.titan-text", {"inputTextTokenCount": 3, "results": [{"tokenCount": 9, "outputText": "Hi", "completionReason": "FINISH"}]}, "Hi", ("FINISH",), (3, 9)),
-        ("cohere.command-text", {"id": "g", "generations": [{"id": "1", "text": "Hi", "finish_reason": "COMPLETE"}]}, "Hi", ("COMPLETE",), None),
-        ("cohere.command-r-v1:0", {"response_id": "r", "generation_id": "g", "text": "Hi", "finish_reason": "COMPLETE"}, "Hi", ("COMPLETE",), None),
+        (
+            "ai21.j2-mid-v1",
+            {"id": 1, "completions": [{"data": {"text": "Hi"}, "finishReason": {"reason": "endoftext"}}]},
+            "Hi",
+            ("endoftext",),
+            None,
+        ),
+        (
+            "amazon.titan-text",
+            {"inputTextTokenCount": 3, "results": [{"tokenCount": 9, "outputText": "Hi", "completionReason": "FINISH"}]},
+            "Hi",
+            ("FINISH",),
+            (3, 9),
+        ),
+        (
+            "cohere.command-text",
+            {"id": "g", "generations": [{"id": "1", "text": "Hi", "finish_reason": "COMPLETE"}]},
+            "Hi",
+            ("COMPLETE",),
+            None,
+        ),
+        (
+            "cohere.command-r-v1:0",
+            {"response_id": "r", "generation_id": "g", "text": "Hi", "finish_reason": "COMPLETE"},
+            "Hi",
+            ("COMPLETE",),
+            None,
+        ),
         (
             "amazon.nova-lite-v1:0",
-            {"output": {"message": {"content": [{"text": "Hi"}]}}, "stopReason": "end_turn", "usage": {"inputTokens": 4, "outputTokens": 5}},
+            {
+                "output": {"message": {"content": [{"text": "Hi"}]}},
+                "stopReason": "end_turn",
+                "usage": {"inputTokens": 4, "outputTokens": 5},
+            },
             "Hi",
             ("end_turn",),
             (4, 5),
         ),
         (
             "anthropic.claude-3-haiku",
-            {"type": "message", "content": [{"type": "text", "text": "Hi"}], "stop_reason": "end_turn", "usage": {"input_tokens": 7, "output_tokens": 8}},
+            {
+                "type": "message",
+                "content": [{"type": "text", "text": "Hi"}],
+                "stop_reason": "end_turn",
+                "usage": {"input_tokens": 7, "output_tokens": 8},
+            },
             "Hi",
             ("end_turn",),
             (7, 8),
         ),
     ],
 )
-def test_every_model_answers_in_its_own_words(model: str, body: Any, text: str, reasons: tuple[str, ...], tokens: tuple[int, int] | None) -> None:
+def test_every_model_answers_in_its_own_words(
+    model: str, body: Any, text: str, reasons: tuple[str, ...], tokens: tuple[int, int] | None
+) -> None:
     """The body's looks choose the reader; the path names the model."""
     reading = answered(path(model), body)
     assert (reading.dialect, reading.request_model, reading.output_text, reading.finish_reasons) == ("bedrock.invoke", model, text, reasons)
@@ -94,7 +151,8 @@ def test_every_model_answers_in_its_own_words(model: str, body: Any, text: str, 
             "amazon.titan-text",
             [
                 {"outputText": "A", "index": 0, "totalOutputTextTokenCount": None, "completionReason": None, "inputTextTokenCount": 5},
-                {"outputText": "B", "index": 0, "totalOutputTextTokenCount": 2, "completionReason": "FINISH", "inputTextTokenCount": None} | METRICS,
+                {"outputText": "B", "index": 0, "totalOutputTextTokenCount": 2, "completionReason": "FINISH", "inputTextTokenCount": None}
+                | METRICS,
             ],
             "AB",
             (5, 2),
@@ -137,13 +195,22 @@ def test_a_broken_stream_is_an_error() -> None:
     """An exception frame, and a stream that just stops."""
     start = chunks({"generation": "A", "prompt_token_count": 1, "generation_token_count": 1, "stop_reason": None})
     broken = answered(path("meta.x", stream=True), start + exception("throttlingException", {"message": "slow down"}), headers=EVENTSTREAM)
-    assert (broken.error_type, broken.error_message, broken.terminal, broken.output_text) == ("throttlingException", "slow down", False, "A")
+    assert (broken.error_type, broken.error_message, broken.terminal, broken.output_text) == (
+        "throttlingException",
+        "slow down",
+        False,
+        "A",
+    )
     assert answered(path("meta.x", stream=True), start, headers=EVENTSTREAM).terminal is False
 
 
 def test_senseless_base64_is_survived() -> None:
     """A chunk that holds no JSON is left out."""
-    body = event("chunk", {"bytes": "!!!"}) + event("chunk", {"bytes": b64encode(b"nonsense").decode()}) + chunks({"generation": "A", "stop_reason": "stop"})
+    body = (
+        event("chunk", {"bytes": "!!!"})
+        + event("chunk", {"bytes": b64encode(b"nonsense").decode()})
+        + chunks({"generation": "A", "stop_reason": "stop"})
+    )
     assert answered(path("meta.x", stream=True), body, headers=EVENTSTREAM).output_text == "A"
 
 

@@ -17,7 +17,10 @@ def reader(*documents: object, streams: bool = False) -> Texts:
 
 def test_titan_counts_every_result() -> None:
     """Output tokens are the sum of the results'; text is the first one's."""
-    results = [{"tokenCount": 9, "outputText": "A", "completionReason": "FINISH"}, {"tokenCount": 2, "outputText": "B", "completionReason": "LENGTH"}]
+    results = [
+        {"tokenCount": 9, "outputText": "A", "completionReason": "FINISH"},
+        {"tokenCount": 2, "outputText": "B", "completionReason": "LENGTH"},
+    ]
     reading = reader({"inputTextTokenCount": 3, "results": results}).result()
     assert reading.usage is not None
     assert (reading.usage.input_tokens, reading.usage.output_tokens) == (3, 11)
@@ -28,7 +31,12 @@ def test_embeddings_are_no_text() -> None:
     """Titan's tell their tokens in the body."""
     reading = reader({"embedding": [0.1], "inputTextTokenCount": 5}).result()
     assert reading.usage is not None
-    assert (reading.operation, reading.usage.input_tokens, reading.usage.output_tokens, reading.output_text) == ("embeddings", 5, None, None)
+    assert (reading.operation, reading.usage.input_tokens, reading.usage.output_tokens, reading.output_text) == (
+        "embeddings",
+        5,
+        None,
+        None,
+    )
 
 
 def test_a_rerank_reports_nothing() -> None:

@@ -16,14 +16,24 @@ def v2(kind: str, index: int | None = None, **message: Any) -> dict[str, Any]:
 
 def test_billed_units_are_what_counts() -> None:
     """The tokens of the hidden preamble stay in the provider's own object."""
-    body = {"id": "c1", "finish_reason": "COMPLETE", "message": {"role": "assistant", "content": [{"type": "text", "text": "Hi"}]}, "usage": BILLED | {"cached_tokens": 5}}
+    body = {
+        "id": "c1",
+        "finish_reason": "COMPLETE",
+        "message": {"role": "assistant", "content": [{"type": "text", "text": "Hi"}]},
+        "usage": BILLED | {"cached_tokens": 5},
+    }
     reading = answered("/v2/chat", body, request={"model": "command-r"})
     usage = reading.usage
     assert usage is not None
     assert (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens) == (7, 115, 5)
     assert usage.raw is not None
     assert '"tokens":{"input_tokens":69' in usage.raw
-    assert (reading.output_text, reading.finish_reasons, reading.response_id, reading.request_model) == ("Hi", ("COMPLETE",), "c1", "command-r")
+    assert (reading.output_text, reading.finish_reasons, reading.response_id, reading.request_model) == (
+        "Hi",
+        ("COMPLETE",),
+        "c1",
+        "command-r",
+    )
 
 
 def test_a_v2_stream_keeps_text_thinking_and_calls_apart() -> None:
@@ -52,7 +62,9 @@ def test_a_v2_stream_keeps_text_thinking_and_calls_apart() -> None:
 
 def test_a_v2_stream_may_end_in_an_error() -> None:
     """message-end carries the error and no end is reached."""
-    body = sse(v2("content-delta", 0, content={"text": "A"}), {"type": "message-end", "delta": {"finish_reason": "ERROR", "error": "broken"}})
+    body = sse(
+        v2("content-delta", 0, content={"text": "A"}), {"type": "message-end", "delta": {"finish_reason": "ERROR", "error": "broken"}}
+    )
     reading = answered("/v2/chat", body, headers=SSE)
     assert (reading.error_message, reading.terminal, reading.output_text) == ("broken", False, "A")
     assert answered("/v2/chat", sse(v2("content-delta", 0, content={"text": "A"})), headers=SSE).terminal is False

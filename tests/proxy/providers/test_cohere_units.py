@@ -42,7 +42,11 @@ def test_generate_is_a_document_or_lines() -> None:
     """Text, reasons and units of the retired API."""
     made = [{"id": "1", "text": "AB", "finish_reason": "COMPLETE"}]
     whole = {"id": "g", "generations": made, "meta": {"billed_units": {"input_tokens": 5, "output_tokens": 57}}}
-    body = lines({"text": "A", "is_finished": False}, {"text": "B", "is_finished": False}, {"is_finished": True, "finish_reason": "COMPLETE", "response": whole})
+    body = lines(
+        {"text": "A", "is_finished": False},
+        {"text": "B", "is_finished": False},
+        {"is_finished": True, "finish_reason": "COMPLETE", "response": whole},
+    )
     for reading in (answered("/v1/generate", whole), answered("/v1/generate", body, headers={"content-type": "application/stream+json"})):
         assert (reading.output_text, reading.finish_reasons, reading.response_id) == ("AB", ("COMPLETE",), "g")
         assert reading.usage is not None

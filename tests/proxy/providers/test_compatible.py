@@ -24,12 +24,23 @@ def counts(usage: Usage | None) -> tuple[int | None, ...]:
     [
         pytest.param({"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12}, (10, 2, None, None, None), id="OpenAI chat"),
         pytest.param(
-            {"input_tokens": 10, "input_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 3}, "output_tokens": 5, "output_tokens_details": {"reasoning_tokens": 2}},
+            {
+                "input_tokens": 10,
+                "input_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 3},
+                "output_tokens": 5,
+                "output_tokens_details": {"reasoning_tokens": 2},
+            },
             (10, 5, 4, 3, 2),
             id="OpenAI responses",
         ),
-        pytest.param({"prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13, "cached_tokens": 8}, (10, 3, 8, None, None), id="Moonshot"),
-        pytest.param({"prompt_tokens": 10, "completion_tokens": 3, "prompt_cache_hit_tokens": 6, "prompt_cache_miss_tokens": 4}, (10, 3, 6, None, None), id="DeepSeek"),
+        pytest.param(
+            {"prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13, "cached_tokens": 8}, (10, 3, 8, None, None), id="Moonshot"
+        ),
+        pytest.param(
+            {"prompt_tokens": 10, "completion_tokens": 3, "prompt_cache_hit_tokens": 6, "prompt_cache_miss_tokens": 4},
+            (10, 3, 6, None, None),
+            id="DeepSeek",
+        ),
         pytest.param(
             {"prompt_tokens": 12, "completion_tokens": 1, "total_tokens": 303, "completion_tokens_details": {"reasoning_tokens": 290}},
             (12, 291, None, None, 290),
@@ -40,7 +51,9 @@ def counts(usage: Usage | None) -> tuple[int | None, ...]:
             (12, 291, None, None, 290),
             id="reasoning inside",
         ),
-        pytest.param({"prompt_tokens": 10, "completion_tokens": 9, "reasoning_tokens": 7}, (10, 9, None, None, 7), id="Perplexity deep research"),
+        pytest.param(
+            {"prompt_tokens": 10, "completion_tokens": 9, "reasoning_tokens": 7}, (10, 9, None, None, 7), id="Perplexity deep research"
+        ),
         pytest.param(
             {"prompt_tokens": 458, "completion_tokens": 60, "cache_read_input_tokens": 400, "cache_creation_input_tokens": 50},
             (458, 60, 400, 50, None),
@@ -52,12 +65,21 @@ def counts(usage: Usage | None) -> tuple[int | None, ...]:
             id="Anthropic's fields with the cached outside",
         ),
         pytest.param(
-            {"prompt_tokens": 5, "completion_tokens": 2, "prompt_token_details": {"cached_tokens": 1}, "completion_token_details": {"reasoning_tokens": 1}},
+            {
+                "prompt_tokens": 5,
+                "completion_tokens": 2,
+                "prompt_token_details": {"cached_tokens": 1},
+                "completion_token_details": {"reasoning_tokens": 1},
+            },
             (5, 2, 1, None, 1),
             id="Writer",
         ),
         pytest.param({"total_tokens": 17}, (17, None, None, None, None), id="Voyage"),
-        pytest.param({"prompt_tokens": 5, "completion_tokens": 0, "num_cached_tokens": 4}, (5, 0, None, None, None), id="Mistral's engine count is not read"),
+        pytest.param(
+            {"prompt_tokens": 5, "completion_tokens": 0, "num_cached_tokens": 4},
+            (5, 0, None, None, None),
+            id="Mistral's engine count is not read",
+        ),
         pytest.param({"prompt_tokens": "12", "completion_tokens": 3.0}, (12, 3, None, None, None), id="numbers in other clothes"),
         pytest.param({"prompt_tokens": -1, "completion_tokens": 2}, (None, 2, None, None, None), id="nonsense is unknown"),
         pytest.param({"prompt_tokens": 0, "completion_tokens": 0}, (0, 0, None, None, None), id="zero is zero"),
@@ -92,13 +114,22 @@ def test_units_that_are_no_tokens() -> None:
 def test_audio_and_image_tokens() -> None:
     """Modalities are parts of input and output; cached audio is a part of the cached."""
     details = {"text_tokens": 14, "audio_tokens": 26, "image_tokens": 2, "cached_tokens": 9, "cached_tokens_details": {"audio_tokens": 5}}
-    usage = usage_of({"input_tokens": 42, "output_tokens": 7, "input_token_details": details, "output_token_details": {"audio_tokens": 6, "image_tokens": 1}})
+    usage = usage_of(
+        {
+            "input_tokens": 42,
+            "output_tokens": 7,
+            "input_token_details": details,
+            "output_token_details": {"audio_tokens": 6, "image_tokens": 1},
+        }
+    )
     assert usage is not None
     assert (usage.input_audio_tokens, usage.input_image_tokens, usage.cache_read_audio_tokens) == (26, 2, 5)
     assert (usage.output_audio_tokens, usage.output_image_tokens, usage.cache_read_tokens) == (6, 1, 9)
 
 
-@pytest.mark.parametrize("raw", [{}, {"queue_time": 1.5}, {"prompt_tokens": None}, {"prompt_tokens": [1]}, {"total_tokens": 5, "output_tokens": None}])
+@pytest.mark.parametrize(
+    "raw", [{}, {"queue_time": 1.5}, {"prompt_tokens": None}, {"prompt_tokens": [1]}, {"total_tokens": 5, "output_tokens": None}]
+)
 def test_an_object_without_counts_is_no_usage(raw: dict[str, Any]) -> None:
     """Usage that says nothing is not reported."""
     assert usage_of(raw) is None

@@ -14,7 +14,10 @@ from proxy.providers.fields import MAX_COUNT, count, items, mapping, text, total
 @pytest.mark.parametrize(
     ("value", "want"),
     [(0, 0), (12, 12), (12.0, 12), ("12", 12), (MAX_COUNT, MAX_COUNT)]
-    + [(value, None) for value in (None, True, -1, 1.5, MAX_COUNT + 1, 10**400, float("inf"), float("nan"), "", "-1", "1e3", "٣", "9" * 30, [], {})],
+    + [
+        (value, None)
+        for value in (None, True, -1, 1.5, MAX_COUNT + 1, 10**400, float("inf"), float("nan"), "", "-1", "1e3", "٣", "9" * 30, [], {})
+    ],
 )
 def test_counts_are_whole_and_not_negative(value: Any, want: int | None) -> None:
     """Numbers, whole floats and digits; everything else is unknown."""
@@ -31,7 +34,11 @@ def test_sums_leave_out_what_is_unknown() -> None:
     assert (total(1, None, 2), total(None, 0), total(None), total()) == (3, 0, None, None)
 
 
-@given(st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.lists(st.integers()), st.dictionaries(st.text(), st.integers())))
+@given(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.lists(st.integers()), st.dictionaries(st.text(), st.integers())
+    )
+)
 def test_any_value_is_taken_or_left(value: Any) -> None:
     """Each view gives its own type."""
     assert isinstance(mapping(value), dict)

@@ -29,7 +29,11 @@ USAGE = {
     "toolUsePromptTokenCount": 770,
     "cachedContentTokenCount": 5,
     "totalTokenCount": 1564,
-    "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 5}, {"modality": "AUDIO", "tokenCount": 7}, {"modality": "IMAGE", "tokenCount": 3}],
+    "promptTokensDetails": [
+        {"modality": "TEXT", "tokenCount": 5},
+        {"modality": "AUDIO", "tokenCount": 7},
+        {"modality": "IMAGE", "tokenCount": 3},
+    ],
     "candidatesTokensDetails": [{"modality": "AUDIO", "tokenCount": 30}],
     "cacheTokensDetails": [{"modality": "AUDIO", "tokenCount": 4}],
     "serviceTier": "SERVICE_TIER_FLEX",
@@ -44,7 +48,12 @@ def test_all_that_is_billed_is_counted() -> None:
     assert (usage.input_tokens, usage.output_tokens, usage.reasoning_tokens, usage.cache_read_tokens) == (785, 779, 742, 5)
     assert (usage.input_audio_tokens, usage.output_audio_tokens, usage.cache_read_audio_tokens, usage.input_image_tokens) == (7, 30, 4, 3)
     assert usage.output_image_tokens is None
-    assert (reading.service_tier, reading.service_tier_requested, reading.request_model, reading.response_id) == ("flex", "flex", "gemini-2.5-pro", "r1")
+    assert (reading.service_tier, reading.service_tier_requested, reading.request_model, reading.response_id) == (
+        "flex",
+        "flex",
+        "gemini-2.5-pro",
+        "r1",
+    )
 
 
 def test_enums_may_come_as_numbers() -> None:
@@ -64,7 +73,9 @@ def test_a_traffic_type_alone_is_no_usage() -> None:
 
 def test_thoughts_and_text_keep_apart() -> None:
     """Parts marked as thought are reasoning."""
-    reading = answered(ONCE, chunk({"text": "hm", "thought": True}, {"text": "A"}, {"executableCode": {"code": "1"}}, {"text": "B"}, reason="STOP"))
+    reading = answered(
+        ONCE, chunk({"text": "hm", "thought": True}, {"text": "A"}, {"executableCode": {"code": "1"}}, {"text": "B"}, reason="STOP")
+    )
     assert (reading.reasoning_text, reading.output_text) == ("hm", "AB")
 
 
@@ -91,7 +102,9 @@ def test_a_stream_without_finish_reason_is_not_whole() -> None:
 
 def test_an_error_inside_a_good_stream_is_an_error() -> None:
     """The last chunk may be an error object."""
-    reading = answered(STREAM, sse(chunk({"text": "A"}), {"error": {"code": 503, "message": "overloaded", "status": "UNAVAILABLE"}}), headers=SSE)
+    reading = answered(
+        STREAM, sse(chunk({"text": "A"}), {"error": {"code": 503, "message": "overloaded", "status": "UNAVAILABLE"}}), headers=SSE
+    )
     assert (reading.error_type, reading.error_message, reading.terminal) == ("UNAVAILABLE", "overloaded", False)
 
 
@@ -105,7 +118,10 @@ def test_a_blocked_prompt_is_a_finish_reason() -> None:
 
 def test_several_candidates_have_a_reason_each() -> None:
     """Text is the first candidate's."""
-    two = [{"index": 0, "finishReason": "STOP", "content": {"parts": [{"text": "A"}]}}, {"index": 1, "finishReason": "MAX_TOKENS", "content": {"parts": [{"text": "B"}]}}]
+    two = [
+        {"index": 0, "finishReason": "STOP", "content": {"parts": [{"text": "A"}]}},
+        {"index": 1, "finishReason": "MAX_TOKENS", "content": {"parts": [{"text": "B"}]}},
+    ]
     reading = answered(ONCE, {"candidates": two})
     assert (reading.output_text, reading.finish_reasons) == ("A", ("STOP", "MAX_TOKENS"))
 
@@ -115,8 +131,17 @@ def test_function_calls_come_whole_or_in_pieces() -> None:
     pieces = [
         chunk({"functionCall": {"name": "whole", "args": {"a": 1}, "id": "c1"}}),
         chunk({"functionCall": {"name": "grown", "willContinue": True}}),
-        chunk({"functionCall": {"partialArgs": [{"jsonPath": "$.city", "stringValue": "Bos", "willContinue": True}], "willContinue": True}}),
-        chunk({"functionCall": {"partialArgs": [{"jsonPath": "$.city", "stringValue": "ton"}, {"jsonPath": "$.days[1].n", "numberValue": 2}], "willContinue": True}}),
+        chunk(
+            {"functionCall": {"partialArgs": [{"jsonPath": "$.city", "stringValue": "Bos", "willContinue": True}], "willContinue": True}}
+        ),
+        chunk(
+            {
+                "functionCall": {
+                    "partialArgs": [{"jsonPath": "$.city", "stringValue": "ton"}, {"jsonPath": "$.days[1].n", "numberValue": 2}],
+                    "willContinue": True,
+                }
+            }
+        ),
         chunk({"functionCall": {}}, reason="STOP"),
     ]
     reading = answered(STREAM, sse(*pieces), headers=SSE)
@@ -124,7 +149,9 @@ def test_function_calls_come_whole_or_in_pieces() -> None:
     assert calls == [("c1", "whole", {"a": 1}), (None, "grown", {"city": "Boston", "days": [None, {"n": 2}]})]
 
 
-@pytest.mark.parametrize("path", ["/v1beta/models/gemini-2.5-pro:countTokens", "/v1/projects/p/locations/l/publishers/google/models/gemini-2.5-pro:countTokens"])
+@pytest.mark.parametrize(
+    "path", ["/v1beta/models/gemini-2.5-pro:countTokens", "/v1/projects/p/locations/l/publishers/google/models/gemini-2.5-pro:countTokens"]
+)
 def test_counting_tokens_is_no_usage(path: str) -> None:
     """countTokens generates nothing."""
     reading = answered(path, {"totalTokens": 5, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 5}]})

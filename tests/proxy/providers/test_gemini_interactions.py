@@ -36,7 +36,13 @@ def test_a_whole_interaction() -> None:
     assert [(call.id, call.name, call.arguments) for call in reading.tool_calls] == [("f1", "look", '{"a":1}')]
     usage = reading.usage
     assert usage is not None
-    assert (usage.input_tokens, usage.output_tokens, usage.reasoning_tokens, usage.cache_read_tokens, usage.input_image_tokens) == (11, 220, 207, 4, 4)
+    assert (usage.input_tokens, usage.output_tokens, usage.reasoning_tokens, usage.cache_read_tokens, usage.input_image_tokens) == (
+        11,
+        220,
+        207,
+        4,
+        4,
+    )
 
 
 def events(*middle: dict[str, Any]) -> bytes:

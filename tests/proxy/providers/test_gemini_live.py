@@ -49,7 +49,12 @@ def test_each_turn_has_its_usage_by_modality() -> None:
     ).result()
     first, second = reading.turns
     assert first.usage is not None
-    assert (first.usage.input_tokens, first.usage.output_tokens, first.usage.input_audio_tokens, first.usage.output_audio_tokens) == (30, 42, 20, 37)
+    assert (first.usage.input_tokens, first.usage.output_tokens, first.usage.input_audio_tokens, first.usage.output_audio_tokens) == (
+        30,
+        42,
+        20,
+        37,
+    )
     assert (first.output_text, first.finish_reason) == ("Hello", "turnComplete")
     assert (second.usage, second.output_text, second.finish_reason) == (None, "Again", "interrupted")
     assert (reading.request_model, reading.reasoning_text) == ("gemini-live-2.5-flash", "hm")

@@ -9,7 +9,12 @@ from tests.helpers.answers import NDJSON, answered, lines
 
 def line(content: str, **more: Any) -> dict[str, Any]:
     """One line of a chat."""
-    return {"model": "llama3", "created_at": "2025-01-01T00:00:00Z", "message": {"role": "assistant", "content": content}, "done": False} | more
+    return {
+        "model": "llama3",
+        "created_at": "2025-01-01T00:00:00Z",
+        "message": {"role": "assistant", "content": content},
+        "done": False,
+    } | more
 
 
 def test_a_chat_is_lines_and_the_last_one_counts() -> None:

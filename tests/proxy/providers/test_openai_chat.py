@@ -40,7 +40,9 @@ def streamed(*events: Any, **facts: Any) -> Any:
 
 def test_a_whole_answer() -> None:
     """Text, model, id, tier, fingerprint, usage with its parts, and no terminal event, since it is no stream."""
-    document = whole({"role": "assistant", "content": "Hi", "refusal": None}, usage=USAGE, service_tier="default", system_fingerprint="fp_1")
+    document = whole(
+        {"role": "assistant", "content": "Hi", "refusal": None}, usage=USAGE, service_tier="default", system_fingerprint="fp_1"
+    )
     reading = answered(CHAT, document, request={"model": "gpt-4o", "service_tier": "auto"})
     assert (reading.dialect, reading.operation, reading.is_stream, reading.terminal) == ("openai.chat", "chat", False, None)
     assert (reading.request_model, reading.response_model, reading.response_id) == ("gpt-4o", "gpt-4o-2024-08-06", "chatcmpl-1")
@@ -87,9 +89,20 @@ def test_tool_calls_by_index() -> None:
     "deltas",
     [
         [{"id": "a", "function": {"name": "x", "arguments": "{}"}}, {"id": "b", "function": {"name": "y", "arguments": "{}"}}],
-        [{"index": 0, "id": "a", "function": {"name": "x", "arguments": "{}"}}, {"index": 0, "id": "b", "function": {"name": "y", "arguments": "{}"}}],
-        [{"id": "a", "function": {"name": "x", "arguments": "{"}}, {"function": {"arguments": "}"}}, {"id": "b", "function": {"name": "y", "arguments": {}}}],
-        [{"id": "a", "function": {"name": "x"}}, {"id": "a", "function": {"arguments": "{}"}}, {"id": "b", "custom": {"name": "y", "input": "{}"}}],
+        [
+            {"index": 0, "id": "a", "function": {"name": "x", "arguments": "{}"}},
+            {"index": 0, "id": "b", "function": {"name": "y", "arguments": "{}"}},
+        ],
+        [
+            {"id": "a", "function": {"name": "x", "arguments": "{"}},
+            {"function": {"arguments": "}"}},
+            {"id": "b", "function": {"name": "y", "arguments": {}}},
+        ],
+        [
+            {"id": "a", "function": {"name": "x"}},
+            {"id": "a", "function": {"arguments": "{}"}},
+            {"id": "b", "custom": {"name": "y", "input": "{}"}},
+        ],
     ],
 )
 def test_tool_calls_as_hosts_vary_them(deltas: list[dict[str, Any]]) -> None:
@@ -208,7 +221,9 @@ def test_perplexity_sends_both_kinds_of_content() -> None:
 
 def test_snowflake_cortex_has_no_end_of_its_own() -> None:
     """Its stream cannot tell a whole answer from a cut one."""
-    body = sse({"choices": [{"delta": {"type": "text", "content": "a", "text": "a"}}], "usage": {"prompt_tokens": 1, "completion_tokens": 1}})
+    body = sse(
+        {"choices": [{"delta": {"type": "text", "content": "a", "text": "a"}}], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}
+    )
     reading = answered("/api/v2/cortex/inference:complete", body, upstream="snowflake", headers=SSE)
     assert (reading.output_text, reading.terminal, reading.is_stream) == ("a", None, True)
 

@@ -11,7 +11,12 @@ from proxy.providers.openai_responses import ResponsesReader
 from tests.helpers.answers import SSE, answered, sse
 
 PATH = "/v1/responses"
-USAGE = {"input_tokens": 20, "input_tokens_details": {"cached_tokens": 8}, "output_tokens": 9, "output_tokens_details": {"reasoning_tokens": 4}}
+USAGE = {
+    "input_tokens": 20,
+    "input_tokens_details": {"cached_tokens": 8},
+    "output_tokens": 9,
+    "output_tokens_details": {"reasoning_tokens": 4},
+}
 CALL = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "weather", "arguments": '{"city":"Rome"}'}
 
 
@@ -22,7 +27,14 @@ def said(*texts: str) -> dict[str, Any]:
 
 def response(*output: dict[str, Any], status: str = "completed", **more: Any) -> dict[str, Any]:
     """A whole response."""
-    return {"id": "resp_1", "object": "response", "model": "gpt-5-2025-08-07", "status": status, "output": list(output), "error": None} | more
+    return {
+        "id": "resp_1",
+        "object": "response",
+        "model": "gpt-5-2025-08-07",
+        "status": status,
+        "output": list(output),
+        "error": None,
+    } | more
 
 
 def event(kind: str, **more: Any) -> dict[str, Any]:
@@ -86,7 +98,11 @@ def test_incomplete_and_failed_are_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [{"type": "error", "code": "rate_limit", "message": "m", "param": None}, {"type": "error", "error": {"type": "rate_limit", "message": "m"}}]
+    "error",
+    [
+        {"type": "error", "code": "rate_limit", "message": "m", "param": None},
+        {"type": "error", "error": {"type": "rate_limit", "message": "m"}},
+    ],
 )
 def test_an_error_event(error: dict[str, Any]) -> None:
     """Both shapes of the error event are errors, and no end."""
@@ -113,7 +129,12 @@ def test_calls_for_the_client_and_calls_at_the_provider() -> None:
 def test_compaction_shows_no_text_of_the_user() -> None:
     """A compaction repeats the user's message, which is not output."""
     user = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hello!"}]}
-    document = {"id": "resp_2", "object": "response.compaction", "output": [user, {"type": "compaction", "encrypted_content": "x"}], "usage": USAGE}
+    document = {
+        "id": "resp_2",
+        "object": "response.compaction",
+        "output": [user, {"type": "compaction", "encrypted_content": "x"}],
+        "usage": USAGE,
+    }
     reading = answered("/v1/responses/compact", document)
     assert (reading.output_text, reading.response_id, reading.usage.input_tokens) == (None, "resp_2", 20)
 

@@ -16,7 +16,10 @@ from proxy.providers.paths import hugging_face_model, path_model
         ("/v1/projects/p/locations/l/endpoints/123:predict", "123"),
         ("/model/amazon.nova-lite-v1%3A0/converse", "amazon.nova-lite-v1:0"),
         ("/model/anthropic.claude-v1:0/count-tokens", "anthropic.claude-v1:0"),
-        ("/model/arn:aws:bedrock:us-east-1:1:inference-profile/us.claude/invoke", "arn:aws:bedrock:us-east-1:1:inference-profile/us.claude"),
+        (
+            "/model/arn:aws:bedrock:us-east-1:1:inference-profile/us.claude/invoke",
+            "arn:aws:bedrock:us-east-1:1:inference-profile/us.claude",
+        ),
         ("/v1/messages", None),
         ("/", None),
     ],

@@ -15,37 +15,118 @@ from proxy.providers.base import BaseReader
 from tests.helpers.answers import captured
 
 READERS = sorted({line.reader for line in SHELF}, key=lambda reader: (reader.__module__, reader.__name__))
-PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6) | st.sampled_from([10**400, -1, 1e308, "\ud800", "[DONE]", "$.a"])
-JSON = st.recursive(PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3), max_leaves=8)
+PLAIN = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=6)
+    | st.sampled_from([10**400, -1, 1e308, "\ud800", "[DONE]", "$.a"])
+)
+JSON = st.recursive(
+    PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3), max_leaves=8
+)
 NAMES = st.none() | st.sampled_from(
     "chunk error output done contentBlockDelta contentBlockStart messageStop metadata returnControl xException content_block_delta step.delta".split()
 )
 # Documents with the keys that readers look for; the test puts arbitrary values in their places.
 SHAPES: list[Any] = [
-    {"type": "message_start", "message": {"id": "m", "model": "x", "usage": {"input_tokens": 1, "cache_creation": {}, "server_tool_use": {}}}},
+    {
+        "type": "message_start",
+        "message": {"id": "m", "model": "x", "usage": {"input_tokens": 1, "cache_creation": {}, "server_tool_use": {}}},
+    },
     {"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "id": "t", "name": "n", "input": {}}},
     {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "A", "partial_json": "", "thinking": ""}},
     {"type": "message_delta", "delta": {"stop_reason": "refusal", "stop_details": {"explanation": "x"}}, "usage": {"output_tokens": 2}},
     {"type": "message", "content": [{"type": "text", "text": "A"}], "stop_reason": "x", "usage": {}},
     {"type": "error", "error": {"type": "x", "message": "y"}},
     {"completion": "A", "stop_reason": "x", "model": "m", "generation": "A", "outputText": "A", "generated_text": "A"},
-    {"candidates": [{"index": 0, "finishReason": 1, "content": {"parts": [{"text": "A", "thought": True, "functionCall": {"name": "n", "args": {}}}]}}]},
-    {"candidates": [{"content": {"parts": [{"functionCall": {"partialArgs": [{"jsonPath": "$.a[0].b", "stringValue": "x"}], "willContinue": True}}]}}]},
-    {"usageMetadata": {"promptTokenCount": 1, "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 1}]}, "promptFeedback": {"blockReason": "x"}},
-    {"predictions": [{"embeddings": {"statistics": {"token_count": 1}}, "content": "A"}], "metadata": {"tokenMetadata": {"inputTokenCount": {"totalTokens": 1}}}},
+    {
+        "candidates": [
+            {
+                "index": 0,
+                "finishReason": 1,
+                "content": {"parts": [{"text": "A", "thought": True, "functionCall": {"name": "n", "args": {}}}]},
+            }
+        ]
+    },
+    {
+        "candidates": [
+            {
+                "content": {
+                    "parts": [{"functionCall": {"partialArgs": [{"jsonPath": "$.a[0].b", "stringValue": "x"}], "willContinue": True}}]
+                }
+            }
+        ]
+    },
+    {
+        "usageMetadata": {"promptTokenCount": 1, "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 1}]},
+        "promptFeedback": {"blockReason": "x"},
+    },
+    {
+        "predictions": [{"embeddings": {"statistics": {"token_count": 1}}, "content": "A"}],
+        "metadata": {"tokenMetadata": {"inputTokenCount": {"totalTokens": 1}}},
+    },
     {"event_type": "step.delta", "index": 0, "delta": {"type": "text", "text": "A", "arguments": "{}", "content": {"text": "x"}}},
-    {"event_type": "interaction.completed", "interaction": {"status": "completed", "usage": {"total_input_tokens": 1}, "steps": [{"type": "thought", "summary": [{}]}]}},
-    {"output": {"message": {"content": [{"text": "A", "toolUse": {"input": {}}, "citationsContent": {"content": [{"text": "x"}]}}]}}, "stopReason": "x"},
-    {"contentBlockIndex": 0, "delta": {"text": "A", "toolUse": {"input": "x"}, "reasoningContent": {"text": "x"}}, "start": {"toolUse": {"name": "n"}}},
-    {"usage": {"inputTokens": 1, "outputTokens": 2, "cacheDetails": [{"ttl": "5m", "inputTokens": 1}]}, "serviceTier": {"type": "x"}, "trace": {"promptRouter": {}}},
-    {"bytes": "e30=", "message": "x", "invocationId": "i", "invocationInputs": [{"functionInvocationInput": {"function": "f", "parameters": []}}]},
-    {"amazon-bedrock-invocationMetrics": {"inputTokenCount": 1}, "results": [{"outputText": "A", "tokenCount": 1, "generated_text": "x"}], "outputs": [{"text": "A"}]},
-    {"choices": [{"index": 0, "delta": {"content": "A", "tool_calls": [{"index": 0, "function": {"name": "n", "arguments": ""}}]}}], "usage": {"prompt_tokens": 1}},
-    {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": "A"}, "tool_calls": {"function": {"arguments": "x"}}}, "usage": {"billed_units": {}}}},
-    {"message": {"content": [{"text": "A"}], "tool_calls": [{"function": {}}]}, "finish_reason": "x", "usage": {"tokens": {"reasoning_tokens": 1}}},
-    {"event_type": "stream-end", "response": {"meta": {"billed_units": {"input_tokens": 1}}, "tool_calls": [{"parameters": {}}]}, "text": "x"},
-    {"message": {"content": "A", "tool_calls": [{"function": {"arguments": {}}}]}, "done": True, "prompt_eval_count": 1, "done_reason": "x"},
-    {"completions": [{"completion": "A", "data": {"text": "x"}, "finishReason": {"reason": "x"}}], "details": {"generated_tokens": 1, "prefill": []}, "token": {"text": "A"}},
+    {
+        "event_type": "interaction.completed",
+        "interaction": {"status": "completed", "usage": {"total_input_tokens": 1}, "steps": [{"type": "thought", "summary": [{}]}]},
+    },
+    {
+        "output": {"message": {"content": [{"text": "A", "toolUse": {"input": {}}, "citationsContent": {"content": [{"text": "x"}]}}]}},
+        "stopReason": "x",
+    },
+    {
+        "contentBlockIndex": 0,
+        "delta": {"text": "A", "toolUse": {"input": "x"}, "reasoningContent": {"text": "x"}},
+        "start": {"toolUse": {"name": "n"}},
+    },
+    {
+        "usage": {"inputTokens": 1, "outputTokens": 2, "cacheDetails": [{"ttl": "5m", "inputTokens": 1}]},
+        "serviceTier": {"type": "x"},
+        "trace": {"promptRouter": {}},
+    },
+    {
+        "bytes": "e30=",
+        "message": "x",
+        "invocationId": "i",
+        "invocationInputs": [{"functionInvocationInput": {"function": "f", "parameters": []}}],
+    },
+    {
+        "amazon-bedrock-invocationMetrics": {"inputTokenCount": 1},
+        "results": [{"outputText": "A", "tokenCount": 1, "generated_text": "x"}],
+        "outputs": [{"text": "A"}],
+    },
+    {
+        "choices": [{"index": 0, "delta": {"content": "A", "tool_calls": [{"index": 0, "function": {"name": "n", "arguments": ""}}]}}],
+        "usage": {"prompt_tokens": 1},
+    },
+    {
+        "type": "content-delta",
+        "index": 0,
+        "delta": {"message": {"content": {"text": "A"}, "tool_calls": {"function": {"arguments": "x"}}}, "usage": {"billed_units": {}}},
+    },
+    {
+        "message": {"content": [{"text": "A"}], "tool_calls": [{"function": {}}]},
+        "finish_reason": "x",
+        "usage": {"tokens": {"reasoning_tokens": 1}},
+    },
+    {
+        "event_type": "stream-end",
+        "response": {"meta": {"billed_units": {"input_tokens": 1}}, "tool_calls": [{"parameters": {}}]},
+        "text": "x",
+    },
+    {
+        "message": {"content": "A", "tool_calls": [{"function": {"arguments": {}}}]},
+        "done": True,
+        "prompt_eval_count": 1,
+        "done_reason": "x",
+    },
+    {
+        "completions": [{"completion": "A", "data": {"text": "x"}, "finishReason": {"reason": "x"}}],
+        "details": {"generated_tokens": 1, "prefill": []},
+        "token": {"text": "A"},
+    },
     {"id": "p", "status": "succeeded", "output": ["A"], "metrics": {"input_token_count": 1}, "error": None, "errors": [{}]},
 ]
 

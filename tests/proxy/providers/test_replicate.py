@@ -7,21 +7,41 @@ from tests.helpers.answers import SSE, answered
 
 def test_a_started_prediction_has_used_nothing_yet() -> None:
     """It has an id, a model, and no end."""
-    reading = answered("/v1/predictions", {"id": "p1", "model": "meta/llama-3", "status": "starting", "error": None, "logs": ""}, status=201)
-    assert (reading.response_id, reading.response_model, reading.usage, reading.finish_reasons, reading.error_type) == ("p1", "meta/llama-3", None, (), None)
+    reading = answered(
+        "/v1/predictions", {"id": "p1", "model": "meta/llama-3", "status": "starting", "error": None, "logs": ""}, status=201
+    )
+    assert (reading.response_id, reading.response_model, reading.usage, reading.finish_reasons, reading.error_type) == (
+        "p1",
+        "meta/llama-3",
+        None,
+        (),
+        None,
+    )
 
 
 def test_a_finished_language_model_tells_tokens() -> None:
     """An array of pieces is the text; metrics count."""
-    body = {"id": "p1", "status": "succeeded", "output": ["A", "B"], "metrics": {"predict_time": 1.5, "input_token_count": 4, "output_token_count": 2}}
+    body = {
+        "id": "p1",
+        "status": "succeeded",
+        "output": ["A", "B"],
+        "metrics": {"predict_time": 1.5, "input_token_count": 4, "output_token_count": 2},
+    }
     reading = answered("/v1/models/meta/llama-3/predictions", body)
     assert reading.usage is not None
-    assert (reading.output_text, reading.finish_reasons, reading.usage.input_tokens, reading.request_model) == ("AB", ("succeeded",), 4, "meta/llama-3")
+    assert (reading.output_text, reading.finish_reasons, reading.usage.input_tokens, reading.request_model) == (
+        "AB",
+        ("succeeded",),
+        4,
+        "meta/llama-3",
+    )
 
 
 def test_files_are_no_text() -> None:
     """An image model gives addresses."""
-    reading = answered("/v1/predictions/p1", {"id": "p1", "status": "succeeded", "output": ["https://replicate.delivery/out.png"]}, method="GET")
+    reading = answered(
+        "/v1/predictions/p1", {"id": "p1", "status": "succeeded", "output": ["https://replicate.delivery/out.png"]}, method="GET"
+    )
     assert (reading.output_text, reading.usage) == (None, None)
 
 

@@ -16,7 +16,9 @@ def part(text: str, **more: Any) -> dict[str, Any]:
 
 def test_a_document_tells_text_and_tokens() -> None:
     """Counts and the stop reason stand beside the text."""
-    reading = answered(ONCE, part("2", generated_token_count=2, input_token_count=7, stop_reason="eos_token"), request={"model_id": "ibm/granite"})
+    reading = answered(
+        ONCE, part("2", generated_token_count=2, input_token_count=7, stop_reason="eos_token"), request={"model_id": "ibm/granite"}
+    )
     assert reading.usage is not None
     assert (reading.usage.input_tokens, reading.usage.output_tokens) == (7, 2)
     assert (reading.output_text, reading.finish_reasons, reading.request_model) == ("2", ("eos_token",), "ibm/granite")
@@ -37,9 +39,19 @@ def test_a_stream_counts_on() -> None:
 def test_chat_is_openais_with_another_name_for_the_model() -> None:
     """model_id stands for model on both sides."""
     choice = {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}
-    body = {"id": "c", "model_id": "ibm/granite", "choices": [choice], "usage": {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4}}
+    body = {
+        "id": "c",
+        "model_id": "ibm/granite",
+        "choices": [choice],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4},
+    }
     reading = answered("/ml/v1/text/chat", body, request={"model_id": "ibm/granite"})
-    assert (reading.dialect, reading.request_model, reading.response_model, reading.output_text) == ("watsonx.chat", "ibm/granite", "ibm/granite", "Hi")
+    assert (reading.dialect, reading.request_model, reading.response_model, reading.output_text) == (
+        "watsonx.chat",
+        "ibm/granite",
+        "ibm/granite",
+        "Hi",
+    )
     assert reading.usage is not None
     assert reading.usage.input_tokens == 3
 

@@ -52,7 +52,9 @@ def test_id_and_retry_are_kept() -> None:
     assert (parser.last_event_id, parser.retry_ms) == ("7", 3000)
 
 
-@given(st.lists(st.sampled_from([b"data: a", b"data", b"event: e", b":c", b"id: 1", b"\r", b"\n", b"\r\n", b"\xef\xbb\xbf", b"x"])), st.data())
+@given(
+    st.lists(st.sampled_from([b"data: a", b"data", b"event: e", b":c", b"id: 1", b"\r", b"\n", b"\r\n", b"\xef\xbb\xbf", b"x"])), st.data()
+)
 def test_pieces_do_not_matter(parts: list[bytes], data: st.DataObject) -> None:
     """Any bytes cut anywhere give the events of the whole."""
     body = b"".join(parts)

@@ -15,7 +15,9 @@ from proxy.streams.websocket import FrameDecoder, Message, unmask
 def frame(opcode: int, payload: bytes, final: bool = True, mask: bytes = b"", rsv1: bool = False) -> bytes:
     """A frame after RFC 6455, section 5.2."""
     length = len(payload)
-    told = bytes([length]) if length < 126 else b"\x7e" + struct.pack(">H", length) if length < 65536 else b"\x7f" + struct.pack(">Q", length)
+    told = (
+        bytes([length]) if length < 126 else b"\x7e" + struct.pack(">H", length) if length < 65536 else b"\x7f" + struct.pack(">Q", length)
+    )
     head = bytes([(128 if final else 0) | (64 if rsv1 else 0) | opcode, told[0] | (128 if mask else 0)]) + told[1:]
     return head + mask + (unmask(payload, mask) if mask else payload)
 
@@ -89,7 +91,15 @@ def test_a_bomb_is_cut() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [frame(0, b"x"), frame(1, b"a", final=False) + frame(1, b"b"), frame(3, b""), frame(11, b""), frame(9, bytes(126)), frame(9, b"", final=False), frame(1, b"x", rsv1=True)],
+    [
+        frame(0, b"x"),
+        frame(1, b"a", final=False) + frame(1, b"b"),
+        frame(3, b""),
+        frame(11, b""),
+        frame(9, bytes(126)),
+        frame(9, b"", final=False),
+        frame(1, b"x", rsv1=True),
+    ],
 )
 def test_broken_framing_ends_the_reading(body: bytes) -> None:
     """What is against the rules gives a reason and nothing more."""
