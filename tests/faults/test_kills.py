@@ -11,7 +11,7 @@ from collections import Counter
 import pytest
 
 from tests.faults.account import account
-from tests.faults.traffic import Crowd, Stage
+from tests.faults.traffic import Crowd, Stage, more
 from tests.helpers.client import fetch
 from tests.helpers.goldwash import Goldwash
 from tests.helpers.waiting import eventually
@@ -60,7 +60,8 @@ def test_killed(install, stage_of_faults: Stage, report, rounds, victim: str, sh
     while deaths < number:
         crowd.start()
         for _ in range(min(CHECKED_EVERY, number - deaths)):
-            time.sleep(seeded.uniform(0.1, 1.2))
+            more(crowd, seeded.randrange(CLIENTS, 25 * CLIENTS))  # it is at work again
+            time.sleep(seeded.uniform(0.0, 0.3))
             kill(goldwash, victim)
             deaths += 1
         assert eventually(lambda: fetch(goldwash.port, "GET", "/goldwash/health").status < 500, within=10)
