@@ -101,6 +101,7 @@ class Loading:
     def flush(self) -> Future[tuple[str, ...]]:
         """Done when all that was spooled before this call is in the log; its result names runs that could not be read."""
         future: Future[tuple[str, ...]] = Future()
+        future.set_running_or_notify_cancel()  # who waits no longer must not cancel it under the loading thread
         with self._wake:
             if self._closing:
                 future.set_exception(FlushFailed("the log service is stopping"))
@@ -112,6 +113,7 @@ class Loading:
     def between(self, job: Callable[[], T]) -> Future[T]:
         """Do something on the loading thread between two rounds, while nothing else writes; its result, or what it raised."""
         future: Future[T] = Future()
+        future.set_running_or_notify_cancel()
 
         def run() -> None:
             try:
@@ -143,6 +145,19 @@ class Loading:
         return drained
 
     def _run(self) -> None:
+        try:
+            self._rounds()
+        except Exception:  # a log service that does not load must not look alive
+            log.exception("loading ended by a fault; the log service starts again")
+            with self._wake:
+                self._closing = True
+            self._invalidated()
+        for waiter in self._waiters:
+            waiter.set_exception(FlushFailed("the log service is stopping"))
+        for job in self._jobs:  # nothing writes any more
+            job()
+
+    def _rounds(self) -> None:
         while not self._closing:
             with self._wake:
                 waiters = list(self._waiters)
@@ -160,10 +175,6 @@ class Loading:
                 self._keep_up()
             if not done.more:
                 self._wait(min(max(done.seconds, SHORTEST), LONGEST) if done.frames else LONGEST)
-        for waiter in self._waiters:
-            waiter.set_exception(FlushFailed("the log service is stopping"))
-        for job in self._jobs:  # nothing writes any more
-            job()
 
     def _wait(self, seconds: float) -> None:
         with self._wake:

@@ -138,3 +138,36 @@ def test_an_invalidated_database_asks_to_be_opened_again() -> None:
     loading.start()
     assert told.wait(2)
     loading.close()
+
+
+def test_who_waits_no_longer_stops_nothing() -> None:
+    """A flush whose reader has given up is no fault of the loading: later ones are answered."""
+    loader = Scripted()
+    going, go = threading.Event(), threading.Event()
+
+    def gate() -> None:
+        going.set()
+        go.wait()
+
+    loader.gate = gate
+    loading = Loading(loader)
+    loading.start()
+    going.wait()
+    loading.flush().cancel()
+    loading.between(lambda: None).cancel()
+    loader.gate = lambda: None
+    go.set()
+    assert loading.flush().result(2) == ()
+    assert loading.close()
+
+
+def test_a_fault_of_the_loading_itself_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that cannot go on says so, lets nobody wait, and has the service start again."""
+    told = threading.Event()
+    loading = Loading(Scripted(), invalidated=told.set)
+    monkeypatch.setattr(loading, "_after_round", lambda *_: 1 / 0)
+    loading.start()
+    assert told.wait(2)
+    with pytest.raises(FlushFailed):
+        loading.flush().result(2)
+    assert not loading.close(0.1)
