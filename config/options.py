@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-REGION_IN_PATH = re.compile(r"/locations/([a-z0-9-]+)(?:/|$)")
+REGION_IN_PATH = re.compile(r"/locations/([a-z0-9-]{1,40})(?:/|$)")
 """How Google's APIs name the region of a resource: projects/P/locations/REGION/publishers/…"""
 
 VERTEX_URL = "https://{region}-aiplatform.googleapis.com"

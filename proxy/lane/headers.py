@@ -83,6 +83,7 @@ class HeaderPolicy:
     """Name as sent → (name in lower case, bits). Remembers what it decided, up to a bound: names come from clients."""
 
     MAX_NAMES: Final = 4096
+    MAX_NAME: Final = 64  # bytes: longer ones are decided each time
 
     def __init__(self, also_kept: Iterable[str] = ()) -> None:
         """`also_kept`: names an operator allows in the log, requests and responses alike; the configuration refuses secret ones."""
@@ -115,9 +116,10 @@ class HeaderPolicy:
         return self._remember(self.response, name, lower, bits)
 
     def _remember(self, known: dict[bytes, tuple[bytes, int]], name: bytes, lower: bytes, bits: int) -> tuple[bytes, int]:
-        if len(known) >= self.MAX_NAMES:
-            known.clear()
-        known[bytes(name)] = lower, bits
+        if len(name) <= self.MAX_NAME:
+            if len(known) >= self.MAX_NAMES:
+                known.clear()
+            known[bytes(name)] = lower, bits
         return lower, bits
 
 

@@ -29,6 +29,9 @@ from proxy.lane.tee import Tee
 CLIENT_BODY_TIMEOUT: Final = 300
 # Hashes of provider keys are remembered, so that a key costs one look-up; bounded, since keys come from clients.
 MAX_KEYS: Final = 4096
+MAX_KEY: Final = 4096  # bytes: longer ones are hashed each time
+# Clients name regions, and each is a pool of its own: those that hold no connection are let go of beyond this many.
+MAX_POOLS: Final = 256
 
 
 # How a browser shows its key where it can set no header (OpenAI's realtime API).
@@ -119,7 +122,8 @@ class Lane:
             elif _SUBPROTOCOL_KEY in credential:
                 key = credential.partition(_SUBPROTOCOL_KEY)[2].partition(b",")[0]
             known = provider_key_hash(key, self._key_secret).encode()
-            self._keys[credential] = known
+            if len(credential) <= MAX_KEY:
+                self._keys[credential] = known
         return known
 
     def signer(self, route: Route) -> Signer:
@@ -190,6 +194,8 @@ class Lane:
                 exchange.check_time(self.tick)
             for pool in self._pools.values():
                 pool.sweep(self.tick)
+            if len(self._pools) > MAX_POOLS:
+                self._pools = {key: pool for key, pool in self._pools.items() if pool.is_used}
         except Exception:  # a fault here must not stop the clock
             self._log.exception("sweep_failed")
 

@@ -84,6 +84,11 @@ class Pool:
             if exchange.waits:
                 self._dial(exchange)
 
+    @property
+    def is_used(self) -> bool:
+        """Whether it holds a connection, or somebody waits for one."""
+        return bool(self.open or self._waiting)
+
     def sweep(self, tick: int) -> None:
         """Close connections that have rested longer than the idle time-out."""
         idle = self._idle

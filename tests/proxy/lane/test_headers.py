@@ -40,7 +40,9 @@ def test_memory_is_bounded() -> None:
     first = policy.of_request(b"Accept")
     for n in range(HeaderPolicy.MAX_NAMES * 2):
         policy.of_request(b"x-%d" % n)
+    policy.of_request(b"x" * 50_000)
     assert len(policy.request) <= HeaderPolicy.MAX_NAMES
+    assert max(map(len, policy.request)) <= HeaderPolicy.MAX_NAME
     assert policy.of_request(b"Accept") == first
 
 
