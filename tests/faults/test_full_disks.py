@@ -187,3 +187,32 @@ def _flushed(goldwash: Goldwash) -> bool:
         return goldwash.admin("POST", "/api/flush", {})[0] == 200
     except OSError:
         return False
+
+
+def test_one_disk_for_all_is_full(install, stage_of_faults: Stage, small_disk, report, long_form) -> None:
+    """Spool, log and state on one disk that fills up, as most install it: traffic passes, also after a start; then all is as before."""
+    goldwash: Goldwash = install()
+    small_disk(goldwash.data_dir, 40)
+    goldwash.start()
+    crowd = Crowd(stage_of_faults, goldwash.port, 4, {"chat": 4, "big": 1, "stream": 1}, pause=0.01)
+    with crowd:
+        more(crowd, 50)
+        taken = fill(goldwash.data_dir)
+        assert eventually(lambda: "spool_full" in goldwash.output(), within=30)
+        more(crowd, 100)
+    goldwash.stop()
+    goldwash.launch()
+    assert eventually(lambda: _answers(goldwash), within=30), goldwash.output()[-2000:]
+    taken.unlink()
+    enlarge(goldwash.data_dir)
+    assert eventually(goldwash.ready, within=60), goldwash.output()[-3000:]
+    assert eventually(lambda: _flushed(goldwash), within=60), goldwash.output()[-3000:]
+    with crowd:
+        more(crowd, 20)
+    assert crowd.errors() == []
+    found = account(goldwash, crowd.requests)
+    exchanges, _ = shed(goldwash)
+    assert len(found.missing) <= exchanges
+    assert (found.unlike, found.answered_lost) == ([], [])
+    assert (found.verified["unaccounted"], found.verified["doubled"], found.verified["totals"]["shed"]) == (0, 0, exchanges)
+    report(found.line("one disk for all full, started on it", 1, 0, f"{exchanges} shed whole and counted as lost"))
