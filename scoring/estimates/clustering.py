@@ -28,6 +28,10 @@ TRACES: Final = Guess(alike=0.5, firm=2.0, seen=0.0)
 """Steps of a trace share its question and its fate; how much is for the traces to say."""
 
 
+MOST: Final = 2.0
+"""Correlation above which it is noise. It may exceed 1: a trace's part in the shares of the verdicts moves with its part in the rates."""
+
+
 @dataclass(frozen=True, slots=True)
 class Clustering:
     """How many traces there are, and what their rows are worth."""
@@ -61,7 +65,9 @@ def clustering(sample: Sample, found: Cells, level: float, guess: Guess = TRACES
     alike = max(_ratio(_together(codes, shares + labels) - of_shares, labels), 1.0)
     most = max(_ratio(_together(codes, u), u), 1.0)  # the effect if all rows of a trace agreed
     rarer = min(_equal(codes, np.where(label == value, u, 0.0)) for value in (0, 1))
-    correlation = min((alike - 1) / (most - 1), 1.0) if most > 1 + 1e-9 else 0.0
+    if rarer > 0:
+        alike *= (rarer + 1) / rarer  # the spread of few clusters looks smaller than it is
+    correlation = min((alike - 1) / (most - 1), MOST) if most > 1 + 1e-9 else 0.0
     correlation = (rarer * correlation + guess.firm * guess.alike) / (rarer + guess.firm)
     effective = _equal(codes, u)
     freedom = max(effective - 1.0 + guess.seen, 1.0)
