@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ from config.settings import load
 from proxy.log.attach import Log
 from proxy.service.client import Access
 from scoring.commands.calibrate import calibrate
-from scoring.estimates.logged import judged, sample, truths
-from scoring.estimates.rates import rates
+from scoring.estimates.labels import CHOSEN, choose
+from scoring.estimates.logged import labels
 from tests.scoring.made import exchange_id, row, store
 
 DAYS, ITEMS = 4, 60
@@ -144,37 +144,12 @@ def test_it_prints_a_table(data_dir, monkeypatch):
     assert "people with each other" in said
 
 
-def test_the_night_reads_rates_from_the_log(log):
-    """Items, truths and rates by feature, model and day; only random labels count."""
-    first, last = START.date(), (START + timedelta(days=DAYS - 1)).date()
-    items = judged(log, first, last)
-    assert len(items) == DAYS * ITEMS
-    chosen = truths(log, items)
-    assert len(chosen.truths) == DAYS * ITEMS / 2
-    found = rates(items, chosen.truths)
-    assert found is not None
-    assert found.overall.low < 0.3 < found.overall.high
-    assert found.overall.n_unscored == 6
-    assert set(found.by["feature"]) == {"search", "chat"}
-    assert found.by["model"]["m-1"].estimate.rate > found.by["model"]["m-0"].estimate.rate
-    assert found.by["prompt_version"][None].p_value is None
-    assert found.bounds is not None
-    assert found.bounds.days == DAYS
-    assert found.bounds.low < 0.3 < found.bounds.high
-
-
-def test_a_day_without_items_has_no_rates(log):
-    """Nothing sampled: None, not 0."""
-    items = judged(log, date(2020, 1, 1), date(2020, 1, 2))
-    assert items == []
-    assert truths(log, items).truths == {}
-    assert rates(items, {}) is None
-
-
-def test_labels_without_known_probability_leave_the_audits(log):
-    """p_label is the label's own, else the audit's of its day."""
-    items = judged(log, START.date(), START.date())
-    found = sample(items, truths(log, items).truths)
-    assert found.p_label is not None
-    assert set(found.p_label) == {0.5}
-    assert set(found.p) == {0.5}
+def test_labels_are_read_by_exchange(log):
+    """For estimates only random labels count, and those of the exchanges asked for."""
+    audited = [str(row["exchange_id"]) for row in log.rows("SELECT exchange_id FROM labels WHERE labeler = 'bob'")]
+    found = choose(labels(log, audited), "estimate")
+    assert set(found.truths) == set(audited)
+    assert len(found.pairs) == len(audited)
+    everything = choose(labels(log), "estimate")
+    assert len(everything.truths) == DAYS * ITEMS / 2
+    assert everything.discarded == {CHOSEN: len(list(labels(log))) - DAYS * ITEMS // 2 - len(audited)}
