@@ -338,7 +338,7 @@ def _normal(value: Any) -> Any:
     if isinstance(value, str):
         return unicodedata.normalize("NFC", value.replace("\r\n", "\n")).strip()
     if isinstance(value, dict):
-        return {_normal(key): _normal(item) for key, item in value.items()}
+        return {clean(key): _normal(item) for key, item in value.items()}  # a key is no text: two must never become one
     return [_normal(item) for item in value] if isinstance(value, list) else clean(value)
 
 

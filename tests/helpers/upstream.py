@@ -116,6 +116,7 @@ class Upstream:
     """
 
     def __init__(self, respond: Responder | None = None, *, tls: ssl.SSLContext | None = None) -> None:
+        self._whole = 0
         self.connections: list[Connection] = []
         self._routes: dict[str, Answer | Responder] = {}
         self._respond = respond or _unknown
@@ -133,8 +134,8 @@ class Upstream:
 
     @property
     def requests(self) -> list[Message]:
-        """Whole requests of all connections, in the order of the connections."""
-        return [request for connection in self.connections for request in connection.requests]
+        """Whole requests of all connections, in the order in which they came."""
+        return sorted((request for connection in self.connections for request in connection.requests), key=lambda request: request.number)
 
     @property
     def begun(self) -> list[Message]:
@@ -217,6 +218,8 @@ class Upstream:
                     if does and does.read_body_after and not message.complete:
                         await _passed(does.read_body_after)
                 if message.complete:
+                    self._whole += 1
+                    message.number = self._whole
                     connection.requests.append(message)
                     if not (does and does.at_head):
                         arrived.put_nowait((message, does or self._at_end(message)))

@@ -24,6 +24,7 @@ class Message:
     chunks: list[int] = field(default_factory=list)  # sizes as they were framed, where the body is chunked
     trailers: Headers = field(default_factory=list)
     complete: bool = False
+    number: int = 0  # of a request at its upstream, in the order in which they were whole
     _buffer: bytearray = field(default_factory=bytearray)
     _left: int | None = None  # bytes of body or chunk still to come; None: not known yet
     _state: str = "head"

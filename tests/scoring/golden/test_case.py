@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scoring.golden.case import BadCase, GoldenCase, Input, identity, line, lines_of, of, parse, text_of
@@ -107,6 +107,7 @@ JSON = st.recursive(
 
 @settings(max_examples=100, deadline=None)
 @given(body=JSON, text=st.text())
+@example(body={"\r": None, "": False}, text="")
 def test_any_body_comes_back(body: Any, text: str) -> None:
     """Whatever JSON was asked, a line of it reads back to the same line and the same id."""
     one = of({"input": {**ASKED, "body": body}, "observed": text}, "x")
