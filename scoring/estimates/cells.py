@@ -40,7 +40,7 @@ class Cells:
     """The groups, what has no labels, and each row's part in the estimate."""
 
     groups: tuple[Group, ...]
-    unlabelled: Group | None  # what nobody labelled though labels were due; its rate is not known
+    unlabelled: Group | None  # cells without labels that none of the groups can stand for; its rate is a mere guess
     missing: tuple[str, ...]  # names of those cells
     pooled: tuple[str, ...]  # names of cells without labels that stand for so few rows that none was due
     row_weight: Floats  # (N,) of each row in the population
@@ -49,13 +49,11 @@ class Cells:
 
     @property
     def rate(self) -> float | None:
-        """The weighted failure rate; what is not known counts half, None where nothing is known."""
+        """The weighted failure rate, guesses included; None where nothing is known."""
         if not self.groups:
             return None
-        known = sum(group.mass * group.rate for group in self.groups)
-        if self.unlabelled is None:
-            return known / sum(group.mass for group in self.groups)
-        return (known + 0.5 * self.unlabelled.mass) / (sum(group.mass for group in self.groups) + self.unlabelled.mass)
+        every = (*self.groups, *(() if self.unlabelled is None else (self.unlabelled,)))
+        return float(sum(group.mass * group.rate for group in every) / sum(group.mass for group in every))
 
 
 def cells(sample: Sample) -> Cells:
@@ -72,7 +70,10 @@ def cells(sample: Sample) -> Cells:
     chance = due if sample.p_label is None else np.where(has, sample.p_label, due)
     label_weight = np.divide(weight, chance, out=np.zeros(len(sample)), where=has)
     label_weight *= np.divide(mass, np.bincount(post, label_weight, n_posts), out=np.zeros(n_posts), where=labelled)[post]
-    expected = np.full(len(sample), 0.5)
+    seen = float(label_weight @ np.nan_to_num(sample.label) / max(label_weight.sum(), 1e-300))
+    promised = np.bincount(post, due, n_posts)
+    # Left out by somebody, it may be anything; missed by chance, it is few rows, more like the others than like a coin.
+    expected = np.where((promised >= THIN) | (promised == 0), 0.5, seen)[post]
     groups = []
     for number, name in enumerate(VERDICTS):
         rows = (verdict == number) & labelled[post]
@@ -81,7 +82,10 @@ def cells(sample: Sample) -> Cells:
             groups.append(group)
             expected[rows] = rates[post[rows]]
     dark = ~labelled[post]
-    unlabelled = Group("unlabelled", float(weight[dark].sum()), _kish(weight[dark]), 0.5, 0.0) if dark.any() else None
+    unlabelled = None
+    if dark.any():
+        w = weight[dark]
+        unlabelled = Group("unlabelled", float(w.sum()), _kish(w), float(w @ expected[dark] / w.sum()), 0.0)
     bare = np.flatnonzero(np.bincount(fine, has) == 0)
     names = [(_name(sample, verdict, int(row)), bool(dark[row])) for row in np.unique(fine, return_index=True)[1][bare]]
     return Cells(
