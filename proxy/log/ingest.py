@@ -257,8 +257,11 @@ class Loader:
                 turn_prices = self._turn_prices(reading, captured.upstream, captured.upstream_url, at)
         except Exception as error:  # a fault in pricing must cost one price, not the row
             price = Unpriced(f"pricing failed: {type(error).__name__}: {error}")
-        failed = (captured.status or 0) >= 400 or reading.error_type is not None
-        scrub = self._scrub.knowing(exchange.api_key_hash) if failed and exchange.api_key_hash else self._scrub
+        status = captured.status or 0
+        failed = status >= 400 or reading.error_type is not None
+        # Who is refused may find the key repeated; who comes too often, or meets a broken upstream, does not, and comes in storms.
+        key_hash = exchange.api_key_hash if failed and status != 429 and status < 500 else None
+        scrub = self._scrub.knowing(key_hash) if key_hash else self._scrub
         stored = rows(exchange, reading, price, scrub, messages, turn_prices)
         if exchange.proxy_key and (price.cost_usd is not None or (stored.ending is Ending.COMPLETE and not failed)):
             round_.spent.append((exchange.proxy_key, datetime.fromtimestamp(at_ns / 1e9, UTC), price.cost_usd))
