@@ -16,10 +16,15 @@ import orjson
 
 from config.settings import Settings
 from proxy.commands.submission import load
+from proxy.service.client import ServiceError
 from proxy.spool import frames
 from proxy.spool.writer import Spool
 
 SEGMENT: Final = 8 << 20
+BEHIND: Final = 503
+"""Status by which the service says that it could not load everything in the time that a flush may take."""
+PATIENCE: Final = 30
+"""Such answers, of two minutes each, that are waited through: a large day is many rows."""
 _TIME: Final = (1 << 48) - 1
 
 
@@ -67,7 +72,14 @@ class Outbox:
     def deliver(self) -> None:
         """Wait until all that was added is in the log. No reader of the log may be open in this process where no service runs."""
         self.close()
-        load(self.settings)
+        for patience in range(PATIENCE, -1, -1):
+            try:
+                load(self.settings)
+            except ServiceError as error:
+                if error.status != BEHIND or not patience:
+                    raise
+            else:
+                return
 
     def close(self) -> None:
         """Seal the run: the loader takes it when it comes by."""

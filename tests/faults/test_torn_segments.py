@@ -51,7 +51,7 @@ def test_torn_in_the_middle(install, empty_log, stage_of_faults: Stage, report) 
     report(found.line("segments torn, cut, deleted", 1, 0, note))
 
 
-def test_torn_under_a_running_loader(install, stage_of_faults: Stage, report) -> None:
+def test_torn_under_a_running_loader(install, stage_of_faults: Stage, report, long_form) -> None:
     """A segment that is overwritten while it is written and read costs the frames that were hit, and nothing after them."""
     goldwash: Goldwash = install()
     goldwash.start()
