@@ -140,9 +140,18 @@ def _proxy_keys(db: Connection) -> None:
     db.execute("ALTER TABLE exchanges ADD COLUMN proxy_key VARCHAR")
 
 
+def _releases(db: Connection) -> None:
+    """What shipped when, on which verdict, accepted by whom."""
+    db.execute("""
+        CREATE TABLE releases (
+            record_id UUID, created_at TIMESTAMPTZ, exchange_id UUID, release VARCHAR, "at" TIMESTAMPTZ, event VARCHAR, outcome VARCHAR,
+            environment VARCHAR, feature VARCHAR, prompt_version VARCHAR, model VARCHAR, "by" VARCHAR, content JSON, properties JSON)""")
+
+
 MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (
     *(_exchanges, _opinions, _bookkeeping, _expired, _turn_costs, _proxy_keys),
     _score_items,
+    _releases,
 )
 
 

@@ -24,6 +24,7 @@ TABLES: Final = (
     "golden_cases",
     "judge_runs",
     "score_items",
+    "releases",
     "alerts",
     "reprices",
     "readings_history",
