@@ -11,21 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from proxy.cli import config_option, load_settings
+from scoring.commands.golden_set import directory_option, opened, record, rubrics_of, shown
 
 if TYPE_CHECKING:
     from config.settings import Settings
     from scoring.golden.case import GoldenCase
-    from scoring.golden.store import GoldenSet
     from scoring.golden.surrogates import Surrogates
-    from scoring.judge.rubric import Rubric
 
 SPLITS = ("representative", "boundary", "adversarial", "regression")
-directory_option = click.option(
-    "--dir",
-    "directory",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="The golden set; else `golden` beside the --config file, or here.",
-)
 
 
 @click.group()
@@ -45,7 +38,7 @@ def list_(config: Path | None, directory: Path | None, status: str | None, as_js
     """Show the cases."""
     from scoring.golden.case import line
 
-    cases = _set(config, directory).cases
+    cases = opened(config, directory).cases
     chosen = [case for case in cases if status is None or case.status in status.split(",")]
     if as_json:
         for case in chosen:
@@ -93,14 +86,14 @@ def add(
     if not exchange_ids and flagged is None:
         raise click.UsageError("name exchanges, or say --flagged N")
     settings = load_settings(config)
-    golden_set = _set(config, directory)
+    golden_set = opened(config, directory)
     with Access(settings) as access:
         wanted = [resolve(access, said) for said in exchange_ids]
         found = candidates.gathered(access, wanted) if wanted else candidates.labelled_failures(access)
     options = candidates.Options(
         split=split,
         patterns=settings.redaction.patterns,
-        rubrics=_rubrics(config),
+        rubrics=rubrics_of(config),
         slice=slice_,
         tags=tags,
         owner=owner,
@@ -111,12 +104,12 @@ def add(
     for captured in made.added:
         golden_set.keep(captured.blobs)
         golden_set.put(captured.case, file)
-        click.echo(f"{captured.case.id}  {captured.case.status}  {_shown(captured.case.question)}")
+        click.echo(f"{captured.case.id}  {captured.case.status}  {shown(captured.case.question)}")
     golden_set.save()
     for exchange_id, why in made.refused:
         click.echo(f"{exchange_id}: {why}", err=True)
     click.echo(_sentence(len(made.added), made.reasons), err=True)
-    _record(settings, [(captured.case, "added", None) for captured in made.added], refused=made.reasons)
+    record(settings, [(captured.case, "added", None) for captured in made.added], refused=made.reasons)
     sys.exit(0 if made.added or made.known else 1)
 
 
@@ -152,7 +145,7 @@ def confirm(config: Path | None, directory: Path | None, case_id: str, **said: A
     from scoring.golden.confirming import confirmed
 
     settings = load_settings(config)
-    golden_set = _set(config, directory)
+    golden_set = opened(config, directory)
     case = golden_set.find(case_id)
     draft = _with_words(settings, config, case, said)
     opinion = Confirmation(
@@ -168,8 +161,8 @@ def confirm(config: Path | None, directory: Path | None, case_id: str, **said: A
         changed = changed.model_copy(update={"version": case.version + 1})  # another version is another question
     golden_set.put(changed)
     golden_set.save()
-    click.echo(f"{changed.id}  {changed.status}{'  critical' if changed.critical else ''}  {_shown(_right(changed))}")
-    _record(settings, [(changed, "confirmed", said["who"])])
+    click.echo(f"{changed.id}  {changed.status}{'  critical' if changed.critical else ''}  {shown(_right(changed))}")
+    record(settings, [(changed, "confirmed", said["who"])])
 
 
 @golden.command()
@@ -182,13 +175,13 @@ def retire(config: Path | None, directory: Path | None, case_ids: tuple[str, ...
     """Hold nothing to these cases any more; they stay in the file."""
     from scoring.golden.confirming import retired
 
-    golden_set = _set(config, directory)
+    golden_set = opened(config, directory)
     cases = [retired(golden_set.find(one), note, who, _now()) for one in case_ids]
     for case in cases:
         golden_set.put(case)
         click.echo(f"{case.id}  retired")
     golden_set.save()
-    _record(load_settings(config), [(case, "retired", who or None) for case in cases])
+    record(load_settings(config), [(case, "retired", who or None) for case in cases])
 
 
 @golden.command()
@@ -209,7 +202,7 @@ def export(
     from scoring.golden import formats
 
     chosen = formats.named(format_)
-    golden_set = _set(config, directory)
+    golden_set = opened(config, directory)
     wanted = {"candidate", "confirmed", "known_failing", "guarding"} if status == "all" else set(status.split(","))
     cases = [case for case in golden_set.cases if case.status in wanted]
     options = formats.Options(name=name, judge=judge)
@@ -245,7 +238,7 @@ def import_(config: Path | None, directory: Path | None, source: Path, format_: 
     from scoring.golden.confirming import fault
 
     chosen = formats.named(format_)
-    golden_set = _set(config, directory)
+    golden_set = opened(config, directory)
     cases, blobs = formats.read_file(chosen, source, golden_set.directory)
     refused = [(case, why) for case in cases if (why := fault(case)) is not None]
     for case, why in refused:
@@ -265,7 +258,7 @@ def import_(config: Path | None, directory: Path | None, source: Path, format_: 
     golden_set.save()
     same = len(cases) - len(new) - len(refused)
     click.echo(f"{len(taken)} imported, {same} were there already, {len(refused)} refused, {len(clashing)} kept as they are", err=True)
-    _record(load_settings(config), [(case, "imported", None) for case in taken])
+    record(load_settings(config), [(case, "imported", None) for case in taken])
     sys.exit(1 if refused or clashing else 0)
 
 
@@ -289,7 +282,7 @@ def _with_words(settings: Settings, config: Path | None, case: GoldenCase, said:
         update["redaction"] = case.redaction.model_copy(update={"policies": surrogates.policies})
     expected = words.expected(said, case.expected, surrogates)
     checks = words.checks(said, surrogates)
-    rubric = words.rubric(said["rubric"], _rubrics(config), case.rubric)
+    rubric = words.rubric(said["rubric"], rubrics_of(config), case.rubric)
     if expected is not None:
         update |= {"expected": expected, "expected_source": "human" if said["by"] == "human" else None}
     if checks:
@@ -328,53 +321,6 @@ def _redacted(settings: Settings, case: GoldenCase, text: str | None) -> str | N
     return _surrogates(settings, case).text(text) if text else None
 
 
-def _rubrics(config: Path | None) -> dict[str, Rubric]:
-    from scoring.judge.rubric import load_all
-    from scoring.tasks import RUBRICS
-
-    return load_all(((config.parent if config else Path()) / "config" / "rubrics", RUBRICS))
-
-
-def _set(config: Path | None, directory: Path | None) -> GoldenSet:
-    from scoring.golden.store import DIRECTORY, GoldenSet
-
-    return GoldenSet(directory or (config.parent if config else Path()) / DIRECTORY)
-
-
-def _record(settings: Settings, events: list[tuple[GoldenCase, str, str | None]], refused: dict[str, int] | None = None) -> None:
-    """Tell the log, where there is one: the morning report counts candidates that wait."""
-    from proxy.commands.submission import Submission
-    from proxy.log.attach import LogError
-    from proxy.service.client import NoLog, ServiceError, find, open_here
-    from scoring.golden.case import as_json
-
-    if not events and not refused:
-        return
-    try:
-        if find(settings) is None:
-            open_here(settings).close()
-        with Submission(settings, "golden") as submission:
-            for case, event, who in events:
-                submission.add(
-                    "golden_cases",
-                    {
-                        "exchange_id": case.source.exchange_id,
-                        "case_id": case.id,
-                        "version": case.version,
-                        "status": case.status,
-                        "event": event,
-                        "by": who,
-                        "content": as_json(case),
-                    },
-                )
-            for reason, n in sorted((refused or {}).items()):
-                submission.add("golden_cases", {"event": "refused", "reason": reason, "n": n})
-    except NoLog:
-        return  # a golden set can be kept where no traffic passes, such as in CI
-    except (LogError, ServiceError) as error:
-        click.echo(f"goldwash: the golden files are written, and the log was not told: {error}", err=True)
-
-
 def _table(cases: list[GoldenCase]) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -386,7 +332,7 @@ def _table(cases: list[GoldenCase]) -> None:
         table.add_column(name, no_wrap=name != "question", overflow="ellipsis")
     for case in cases:
         status = f"{case.status}{' critical' if case.critical else ''}"
-        words = (case.id, status, case.split, case.slice or "", _shown(case.question), _shown(_right(case)))
+        words = (case.id, status, case.split, case.slice or "", shown(case.question), shown(_right(case)))
         table.add_row(*(Text(word) for word in words))
     if cases:
         console.print(table)
@@ -402,11 +348,6 @@ def _right(case: GoldenCase) -> str:
     if case.rubric is not None:
         parts.append(f"{case.rubric.name}.{case.rubric.item}")
     return "; ".join(parts)
-
-
-def _shown(text: str, most: int = 60) -> str:
-    flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return flat if len(flat) <= most else f"{flat[: most - 1]}…"
 
 
 def _now() -> str:
