@@ -309,6 +309,16 @@ class Prices(Section):
     file: Path | None = Field(default=None, description="TOML file with own models, discounts and contract prices.")
 
 
+class Alerts(Section):
+    """`[alerts]`: the watcher of `goldwash up`, which evaluates the alert rules and tells of what they found."""
+
+    watch: bool = Field(default=True, description="Run the watcher beside the log service; in a fleet on one lake, on one machine only.")
+    rules: Path | None = Field(
+        default=None,
+        description="File of alert rules and channels; left out = `config/alerts.toml` beside the configuration file, or the shipped one.",
+    )
+
+
 def section_of(annotation: Any) -> type[Section] | None:
     """The section class behind a field's annotation, if it is one."""
     return annotation if isinstance(annotation, type) and issubclass(annotation, Section) else None

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from config.options import Section, Upstream, section_of
 from config.settings import Settings
+from config.targets import Prompt, Target
 from config.upstreams import BUILTIN
 
 INTRODUCTION = """\
@@ -44,6 +45,10 @@ only the keys it sets; a new name adds an upstream. `{region}` is filled from th
 """
 
 
+NAMED: dict[str, type[Section]] = {"upstreams": Upstream, "target": Target}
+"""Sections of which there are many, each with a name."""
+
+
 def page() -> str:
     """The whole page as Markdown."""
     return "".join(_page())
@@ -53,14 +58,14 @@ def _page() -> Iterator[str]:
     yield INTRODUCTION
     yield "\n## Top level\n\n"
     yield from _table(
-        Settings, {name: f for name, f in Settings.model_fields.items() if name != "upstreams" and not section_of(f.annotation)}
+        Settings, {name: f for name, f in Settings.model_fields.items() if name not in NAMED and not section_of(f.annotation)}
     )
     for name, field in Settings.model_fields.items():
-        section = Upstream if name == "upstreams" else section_of(field.annotation)
+        section = NAMED.get(name) or section_of(field.annotation)
         if section is None:
             continue
         summary = (inspect.getdoc(section) or "").partition(": ")[2]
-        title = f"[{name}.NAME]" if section is Upstream else f"[{name}]"
+        title = f"[{name}.NAME]" if name in NAMED else f"[{name}]"
         yield f"\n## `{title}`\n\n{summary[:1].upper()}{summary[1:]}\n\n"
         yield from _table(section, section.model_fields)
     yield f"\n{UPSTREAMS}"
@@ -90,6 +95,8 @@ def _kind(annotation: Any, where: str) -> str:
         return "list of text"
     if origin is Mapping:
         return "table of text"
+    if annotation is Prompt:
+        return "table"
     words = {int: "whole number", float: "number", str: "text", bool: "true or false", Path: "path"}
     if annotation not in words:
         raise TypeError(f"{where}: {annotation!r} has no word yet: add it to config/reference.py")

@@ -16,14 +16,17 @@ from typing import Any, NamedTuple
 from pydantic import Field, ValidationError, model_validator
 
 from config.egress import resolve_egress
-from config.options import Admin, Log, Prices, Proxy, Redaction, Section, Spool, Sql, Upstream, section_of
+from config.options import Admin, Alerts, Log, Prices, Proxy, Redaction, Section, Spool, Sql, Upstream, section_of
+from config.targets import NAME, Gate, Prompt, Target
 from config.upstreams import BUILTIN
 
 PREFIX = "GOLDWASH_"
 RESERVED = frozenset({"GOLDWASH_CONFIG", "GOLDWASH_LOG_LEVEL"})
 """Environment names that begin like an option and are none."""
 UPSTREAM_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-LISTS = (("proxy", "log_headers"), ("proxy", "allowed_origins"))
+LISTS = (("proxy", "log_headers"), ("proxy", "allowed_origins"), ("gate", "targets"))
+RULES = Path("config/alerts.toml")
+"""Beside the configuration file: an operator's own alert rules."""
 OWN_PATTERNS = ("redaction", "patterns")
 """The one table whose keys an operator chooses."""
 SECRET_WORD = re.compile(r"secret|token|password|key", re.IGNORECASE)
@@ -47,6 +50,9 @@ class Settings(Section):
     admin: Admin = Admin()
     redaction: Redaction = Redaction()
     prices: Prices = Prices()
+    alerts: Alerts = Alerts()
+    gate: Gate = Gate()
+    target: Mapping[str, Target] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Settings:
@@ -103,8 +109,14 @@ def load(path: Path | None, environ: Mapping[str, str], **overrides: Any) -> Set
         update={
             "data_dir": settings.data_dir.expanduser().absolute(),
             "upstreams": resolve_egress(settings.upstreams, environ),
+            "alerts": settings.alerts.model_copy(update={"rules": _rules(settings, file)}),
         }
     )
+
+
+def _rules(settings: Settings, file: Path | None) -> Path:
+    """Where the alert rules are, or may come to be: whole, since the watcher runs elsewhere. Absent = those shipped are in force."""
+    return (settings.alerts.rules or (file.parent if file else Path()) / RULES).expanduser().absolute()
 
 
 def find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
@@ -178,7 +190,7 @@ def _put(tree: dict[str, Any], key: tuple[str, ...], value: Any) -> None:
 
 def known_keys() -> dict[str, tuple[str, ...]]:
     """Section -> its keys; the empty section holds the top-level keys."""
-    keys: dict[str, tuple[str, ...]] = {"": (), "upstreams": tuple(Upstream.model_fields)}
+    keys: dict[str, tuple[str, ...]] = {"": (), "upstreams": tuple(Upstream.model_fields), "target": tuple(Target.model_fields)}
     for name, field in Settings.model_fields.items():
         section = section_of(field.annotation)
         if section:
@@ -193,8 +205,11 @@ def _check_known(item: Given) -> None:
     known = known_keys()
     if item.key[:-1] == OWN_PATTERNS:
         return
+    if item.key[0] == "target" and len(item.key) >= 3:
+        _check_target(item)
+        return
     section, name = ("", item.key[0]) if len(item.key) == 1 else (item.key[0], item.key[-1])
-    if len(item.key) == 1 and (section_of(_annotation(name)) or name == "upstreams"):
+    if len(item.key) == 1 and (section_of(_annotation(name)) or name in ("upstreams", "target")):
         raise ConfigError(f"{item.label} = {_shown(item)} is no value but a section: write [{name}] above its keys")
     depth = 3 if section == "upstreams" else 2 if section else 1
     if section in known and name in known[section] and len(item.key) == depth:
@@ -230,10 +245,26 @@ def _check_upstream_name(item: Given) -> None:
         )
 
 
+def _check_target(item: Given) -> None:
+    """Raises ConfigError; `params`, `headers` and `tools` may hold any key."""
+    _, name, key, *below = item.key
+    if not NAME.fullmatch(name):
+        raise ConfigError(
+            f"{item.label} = {_shown(item)}: {name!r} cannot be a target's name, which is letters, digits, "
+            '"-", "." and "_": choose another'
+        )
+    here = tuple(Prompt.model_fields) if key == "prompt" and below else tuple(Target.model_fields)
+    asked = below[0] if key == "prompt" and below else key
+    if asked not in here or (below and key not in ("prompt", "params", "headers")):
+        near = difflib.get_close_matches(asked, here, n=1)
+        fix = f"did you mean {near[0]}?" if near and near[0] != asked else f"known are {', '.join(here)}"
+        raise ConfigError(f"{item.label} = {_shown(item)} is no option Goldwash knows: {fix}")
+
+
 def _spelled(section: str, key: str) -> str:
     if not section:
         return key
-    return f"[upstreams.NAME] {key}" if section == "upstreams" else f"[{section}] {key}"
+    return f"[{section}.NAME] {key}" if section in ("upstreams", "target") else f"[{section}] {key}"
 
 
 def _shown(item: Given) -> str:
@@ -260,7 +291,8 @@ def _validated(tree: Mapping[str, Any], given: Iterable[Given]) -> Settings:
 
 
 def _sentence(key: tuple[str, ...]) -> str:
-    section = Upstream if key[0] == "upstreams" else section_of(_annotation(key[0])) or Settings
+    named: dict[str, type[Section]] = {"upstreams": Upstream, "target": Target}
+    section = named.get(key[0]) or section_of(_annotation(key[0])) or Settings
     field = section.model_fields.get(key[-1]) or section.model_fields.get(key[0])
     return (field.description or "").rstrip(".") if field else ""
 
@@ -283,6 +315,7 @@ def _check_files(settings: Settings, given: Iterable[Given]) -> None:
     }
     named |= {("upstreams", name, "ca_file"): upstream.ca_file for name, upstream in settings.upstreams.items()}
     named[("prices", "file")] = settings.prices.file
+    named[("alerts", "rules")] = settings.alerts.rules
     for key, file in named.items():
         if file is not None and not file.is_file():
             raise ConfigError(f'{labels.get(key, ".".join(key))} = "{file}": there is no such file; correct the path or leave the key out')

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,7 +14,7 @@ from scoring.golden.case import Document, Observed, dumped
 class Reply:
     """One answer; `error` says why there is none, and then nothing else of it may be believed. None = not known."""
 
-    answer: Observed = Observed()
+    answer: Observed = field(default_factory=Observed)
     context: tuple[Document, ...] = ()  # what the target itself retrieved; () = it says nothing of it
     response_model: str | None = None
     system_fingerprint: str | None = None
