@@ -148,10 +148,29 @@ def _releases(db: Connection) -> None:
             environment VARCHAR, feature VARCHAR, prompt_version VARCHAR, model VARCHAR, "by" VARCHAR, content JSON, properties JSON)""")
 
 
+def _notifications(db: Connection) -> None:
+    """What was told to whom: a row when a message went out, failed, or was given up, and the silences that people asked for."""
+    head = "record_id UUID, created_at TIMESTAMPTZ, exchange_id UUID"
+    db.execute(f"""
+        CREATE TABLE notifications ({head}, incident_id VARCHAR, kind VARCHAR, severity VARCHAR, rule VARCHAR, slice JSON, channel VARCHAR,
+            state VARCHAR, tries UINTEGER, title VARCHAR, error VARCHAR, told_at TIMESTAMPTZ, properties JSON)""")
+    db.execute(f"""
+        CREATE TABLE silences ({head}, silence_id VARCHAR, event VARCHAR, rule VARCHAR, slice JSON, starts_at TIMESTAMPTZ,
+            ends_at TIMESTAMPTZ, owner VARCHAR, reason VARCHAR, properties JSON)""")
+
+
+def _loaded_at(db: Connection) -> None:
+    """When a row came into the log: ever later from row to row, which accepted_at is not. Who follows the log goes by it."""
+    for table in ("exchanges", "scores", "feedback"):
+        db.execute(f"ALTER TABLE {table} ADD COLUMN loaded_at TIMESTAMPTZ")
+
+
 MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (
     *(_exchanges, _opinions, _bookkeeping, _expired, _turn_costs, _proxy_keys),
     _score_items,
     _releases,
+    _notifications,
+    _loaded_at,
 )
 
 

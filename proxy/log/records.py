@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import duckdb
@@ -28,7 +29,12 @@ TABLES: Final = (
     "alerts",
     "reprices",
     "readings_history",
+    "notifications",
+    "silences",
 )
+
+STAMP: Final = "loaded_at"
+"""The one column that no record says of itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +58,27 @@ def said(record: Record, scrub: Scrub) -> Said:
     return Said(record.record_id, record.at_ns // 1000, record.name, content if isinstance(content, dict) else None, text)
 
 
-def store(db: duckdb.DuckDBPyConnection, records: list[Said]) -> None:
-    """Insert records; one that is in the log already (its id is) changes nothing. Runs inside the caller's transaction."""
+def store(db: duckdb.DuckDBPyConnection, records: list[Said], stamp: datetime | None = None) -> None:
+    """Insert records; one that is in the log already (its id is) changes nothing. Runs inside the caller's transaction.
+
+    stamp: when they come into the log, for the tables that keep it.
+    """
     groups: dict[str, dict[bytes, Said]] = defaultdict(dict)
     for record in records:
         known = record.name in TABLES and record.content is not None
         groups[record.name if known else "records"][record.record_id] = record
     for table, group in groups.items():
-        _store(db, table, list(group.values()))
+        _store(db, table, list(group.values()), stamp)
 
 
-def _store(db: duckdb.DuckDBPyConnection, table: str, group: list[Said]) -> None:
+def _store(db: duckdb.DuckDBPyConnection, table: str, group: list[Said], stamp: datetime | None) -> None:
     described = db.execute(
         "SELECT column_name, data_type FROM duckdb_columns() "
         "WHERE table_name = ? AND database_name = current_database() ORDER BY column_index",
         [table],
     ).fetchall()
     types = {name: kind for name, kind in described if name not in ("record_id", "created_at")}
+    stamped = types.pop(STAMP, None) is not None
     arrays: dict[str, pa.Array] = {
         "record_id": pa.array([str(uuid.UUID(bytes=record.record_id)) for record in group], TEXT),
         "created_at": pa.array([record.at_us for record in group], TIME),
@@ -80,15 +90,15 @@ def _store(db: duckdb.DuckDBPyConnection, table: str, group: list[Said]) -> None
         values["properties"] = [_rest(record.content or {}, types) for record in group]
     for name, column in values.items():
         arrays[name] = pa.array([None if value is None else value.encode("utf-8", "replace").decode() for value in column], TEXT)
-    names = ", ".join(f'"{name}"' for name in arrays)
+    names = ", ".join([f'"{name}"' for name in arrays] + [STAMP] * stamped)
     casts = ", ".join(
-        ["CAST(record_id AS UUID)", "created_at", *(f'TRY_CAST("{name}" AS {types[name]})' for name in values)],
+        ["CAST(record_id AS UUID)", "created_at", *(f'TRY_CAST("{name}" AS {types[name]})' for name in values)] + ["CAST(? AS TIMESTAMPTZ)"] * stamped,
     )
     db.register("arriving", pa.table(arrays))
     try:
         new = f"FROM arriving WHERE CAST(record_id AS UUID) NOT IN (SELECT record_id FROM {table} WHERE record_id IS NOT NULL)"  # noqa: S608
         fresh = db.execute(f"SELECT record_id {new}").fetchall()
-        db.execute(f"INSERT INTO {table} ({names}) SELECT {casts} {new}")
+        db.execute(f"INSERT INTO {table} ({names}) SELECT {casts} {new}", [stamp] if stamped else None)
     finally:
         db.unregister("arriving")
     if table == "readings_history" and fresh:
