@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,11 +33,18 @@ LAST_WORKER_BACKOFF: Final = 2.0  # clients wait in the backlog meanwhile
 # A child that has lived this long was well: its next death starts with the first back-off again.
 WELL_SECONDS: Final = 5.0
 READY_SECONDS: Final = 30.0
+WATCH_SECONDS: Final = 20.0  # what those that watch may take to finish what they do
 LOAD_SECONDS: Final = 120.0  # what the log service may take at the end to load what is spooled
 
 
 # Reads of 256 KB would each be mapped, faulted in and unmapped again by glibc's defaults; kept, they are the same warm pages.
 MALLOC: Final = {"MALLOC_MMAP_THRESHOLD_": str(4 << 20), "MALLOC_TRIM_THRESHOLD_": str(32 << 20)}
+
+
+WATCHERS: Final = "goldwash.children"
+"""Entry points of this group are modules to run as `python -m MODULE --leash FD` beside the log service; the name is what they are called.
+
+So the floors above add theirs, and nothing here imports upwards."""
 
 
 class CannotStart(Exception):
@@ -234,6 +242,7 @@ class Supervisor:
         self.leash, self._leash_end = os.pipe()
         self.service: Child | None = None
         self.workers: list[Child] = []
+        self.watchers: list[Child] = []
 
     def _worker(self, index: int) -> Child:
         fd = self.sockets[index].fileno()
@@ -252,6 +261,21 @@ class Supervisor:
                     await worker.ready.wait()
         except TimeoutError:
             raise CannotStart(f"no worker was ready within {READY_SECONDS:g} s; see the messages above") from None
+        await self._watch()
+
+    async def _watch(self) -> None:
+        """Bring the watchers to the settings: started, ended, or started again with what is new."""
+        if not self.settings.alerts.watch:
+            gone, self.watchers = self.watchers, []
+            await asyncio.gather(*(watcher.stop(WATCH_SECONDS) for watcher in gone))
+        elif self.watchers:
+            for watcher in self.watchers:
+                watcher.signal(signal.SIGTERM)
+        else:
+            points = sorted(entry_points(group=WATCHERS), key=lambda point: point.name)
+            self.watchers = [Child(self, point.name, point.value, [], (), readies=False) for point in points]
+            for watcher in self.watchers:
+                watcher.start()
 
     async def renew(self, settings: Settings) -> None:
         """Replace every worker by one with these settings; running streams end on the old ones."""
@@ -279,13 +303,15 @@ class Supervisor:
         await asyncio.gather(*(worker.stop(self.settings.proxy.drain_timeout + 5) for worker in old))
         if log_changed and self.service is not None:
             self.service.signal(signal.SIGTERM)  # it starts again with the new settings
+        await self._watch()
         self.tell("renewed", workers=len(self.workers))
 
     async def stop(self) -> bool:
         """Drain: no new connections, streams finish, what is spooled is loaded. Whether all of it ended by itself."""
         for each in self.sockets:
             each.close()
-        clean = all(await asyncio.gather(*(worker.stop(self.settings.proxy.drain_timeout + 5) for worker in self.workers)))
+        drained = (worker.stop(self.settings.proxy.drain_timeout + 5) for worker in self.workers)
+        clean = all(await asyncio.gather(*drained, *(watcher.stop(WATCH_SECONDS) for watcher in self.watchers)))
         if self.service is not None:
             clean = await self.service.stop(LOAD_SECONDS) and clean
         os.close(self._leash_end)
@@ -294,7 +320,7 @@ class Supervisor:
 
     def kill(self) -> None:
         """The second Ctrl-C: end at once; what is spooled is loaded at the next start."""
-        for child in (*self.workers, *([self.service] if self.service else [])):
+        for child in (*self.workers, *self.watchers, *([self.service] if self.service else [])):
             child.stopping = True
             child.signal(signal.SIGKILL)
 
