@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from config.settings import Settings
 
 GROUP = "goldwash.commands"
@@ -112,8 +114,18 @@ def config_option(command: Any) -> Any:
     return click.option(
         "--config",
         type=click.Path(dir_okay=False, path_type=Path),
+        callback=lambda _context, _option, given: given or _from_environment(),
         help="TOML file to use; else GOLDWASH_CONFIG, else goldwash.toml here, else the defaults.",
     )(command)
+
+
+def _from_environment() -> Path | None:
+    """The file that GOLDWASH_CONFIG names, so that what lies beside it is found too; one that is absent is left to `load` to refuse."""
+    import os
+    from pathlib import Path
+
+    named = os.environ.get("GOLDWASH_CONFIG")
+    return Path(named) if named and Path(named).is_file() else None
 
 
 def load_settings(config: Any, **overrides: Any) -> Settings:

@@ -64,3 +64,20 @@ def test_a_command_of_another_floor_is_found_by_its_entry_point(tmp_path, monkey
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(__file__).parents[2]}")
     assert "Says that it is upstairs." in _goldwash("--help").stdout
     assert _goldwash("hello").stdout == "upstairs\n"
+
+
+def test_the_file_of_the_environment_reaches_commands_like_the_option(tmp_path, monkeypatch):
+    """What lies beside a file that GOLDWASH_CONFIG names must be found; one that is absent is left to the settings to refuse."""
+    file = tmp_path / "there.toml"
+    file.write_text("")
+    seen: list[Path | None] = []
+
+    @click.command()
+    @cli.config_option
+    def look(config: Path | None) -> None:
+        seen.append(config)
+
+    for name, given in ((str(file), []), (str(file), ["--config", "own.toml"]), (str(tmp_path / "absent.toml"), []), ("", [])):
+        monkeypatch.setenv("GOLDWASH_CONFIG", name)
+        look.main(given, standalone_mode=False)
+    assert seen == [file, Path("own.toml"), None, None]
