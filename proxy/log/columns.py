@@ -115,10 +115,11 @@ def batch(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> pa.Table:
     return pa.Table.from_arrays(arrays, names=[column.name for column in columns])
 
 
-def insert(table: str, columns: Sequence[Column], source: str) -> str:
-    """The statement that appends the Arrow table registered as `source`."""
-    names = ", ".join(f'"{column.name}"' for column in columns)
-    values = ", ".join(f'TRY_CAST("{column.name}" AS {column.cast})' if column.cast else f'"{column.name}"' for column in columns)
+def insert(table: str, columns: Sequence[Column], source: str, *, stamped: bool = False) -> str:
+    """The statement that appends the Arrow table registered as `source`. stamped: with loaded_at, its one parameter."""
+    names = ", ".join([f'"{column.name}"' for column in columns] + ["loaded_at"] * stamped)
+    given = [f'TRY_CAST("{column.name}" AS {column.cast})' if column.cast else f'"{column.name}"' for column in columns]
+    values = ", ".join(given + ["CAST(? AS TIMESTAMPTZ)"] * stamped)
     return f"INSERT INTO {table} ({names}) SELECT {values} FROM {source}"  # noqa: S608  names of our own
 
 

@@ -138,6 +138,7 @@ class Loader:
         self._intakes: dict[str, Intake] = {}
         self._turn = 0
         self._positions = self._stored_positions()
+        self._stamped = self._last_stamp()
 
     def step(self, now_ns: int) -> Loaded:
         """One round: read what the spool holds up to the bounds, and commit it. now_ns: Unix time.
@@ -288,13 +289,14 @@ class Loader:
 
     def _commit(self, round_: _Round, now_ns: int) -> None:
         db = self._db
+        now = datetime.fromtimestamp(now_ns / 1e9, UTC)
+        stamp = self._stamped = max(now, self._stamped + timedelta(microseconds=1))
         db.execute("BEGIN")
         try:
-            self._insert("exchanges", EXCHANGES, round_.exchanges)
+            self._insert("exchanges", EXCHANGES, round_.exchanges, stamp)
             self._insert("bodies", BODIES, round_.bodies)
             self._insert("turns", TURNS, round_.turns)
-            records.store(db, round_.records)
-            now = datetime.fromtimestamp(now_ns / 1e9, UTC)
+            records.store(db, round_.records, stamp)
             for shed in round_.sheds:
                 db.execute("INSERT INTO shed VALUES (?, ?, ?, ?, ?, ?, ?)", shed)
             for loss in round_.losses:
@@ -311,12 +313,20 @@ class Loader:
                 db.execute("ROLLBACK")
             raise
 
-    def _insert(self, table: str, columns: tuple[Column, ...], rows: list[tuple[Any, ...]]) -> None:
+    def _last_stamp(self) -> datetime:
+        """The newest loaded_at: stamps grow even where the clock was set back. Not asked of a lake, which has other writers anyway."""
+        if self._appends:
+            return datetime.fromtimestamp(0, UTC)
+        found = "SELECT max(loaded_at) FROM exchanges", "SELECT max(loaded_at) FROM scores", "SELECT max(loaded_at) FROM feedback"
+        newest = [row[0] for query in found if (row := self._db.execute(query).fetchone()) and row[0] is not None]
+        return max(newest, default=datetime.fromtimestamp(0, UTC))
+
+    def _insert(self, table: str, columns: tuple[Column, ...], rows: list[tuple[Any, ...]], stamp: datetime | None = None) -> None:
         if rows:
             arrow: pa.Table = batch(columns, rows)
             self._db.register("arriving", arrow)
             try:
-                self._db.execute(insert(table, columns, "arriving"))
+                self._db.execute(insert(table, columns, "arriving", stamped=stamp is not None), [stamp] if stamp else None)
             finally:
                 self._db.unregister("arriving")
 

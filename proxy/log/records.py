@@ -92,7 +92,8 @@ def _store(db: duckdb.DuckDBPyConnection, table: str, group: list[Said], stamp: 
         arrays[name] = pa.array([None if value is None else value.encode("utf-8", "replace").decode() for value in column], TEXT)
     names = ", ".join([f'"{name}"' for name in arrays] + [STAMP] * stamped)
     casts = ", ".join(
-        ["CAST(record_id AS UUID)", "created_at", *(f'TRY_CAST("{name}" AS {types[name]})' for name in values)] + ["CAST(? AS TIMESTAMPTZ)"] * stamped,
+        ["CAST(record_id AS UUID)", "created_at", *(f'TRY_CAST("{name}" AS {types[name]})' for name in values)]
+        + ["CAST(? AS TIMESTAMPTZ)"] * stamped,
     )
     db.register("arriving", pa.table(arrays))
     try:

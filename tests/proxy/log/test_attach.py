@@ -124,7 +124,7 @@ def test_the_columns_loading_fills_are_those_of_the_tables(room):
     """The order in which rows are built is the order of the schema."""
     for table, columns in (("exchanges", EXCHANGES), ("bodies", BODIES), ("turns", TURNS)):
         stored = [row[0] for row in room.sql("SELECT column_name FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index", table)]
-        assert [column.name for column in columns] == stored
+        assert [column.name for column in columns] == [name for name in stored if name != "loaded_at"]  # the commit stamps that
 
 
 def test_the_door_to_files_is_closed(room, tmp_path: Path):
