@@ -18,17 +18,27 @@ from pydantic import Field, ValidationError, model_validator
 from config.egress import resolve_egress
 from config.options import Admin, Alerts, Log, Prices, Proxy, Redaction, Section, Spool, Sql, Upstream, section_of
 from config.targets import NAME, Gate, Prompt, Target
+from config.telemetry import Otel
 from config.upstreams import BUILTIN
 
 PREFIX = "GOLDWASH_"
 RESERVED = frozenset({"GOLDWASH_CONFIG", "GOLDWASH_LOG_LEVEL"})
 """Environment names that begin like an option and are none."""
 UPSTREAM_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-LISTS = (("proxy", "log_headers"), ("proxy", "allowed_origins"), ("gate", "targets"))
+LISTS = (
+    ("proxy", "log_headers"),
+    ("proxy", "allowed_origins"),
+    ("gate", "targets"),
+    ("otel", "signals"),
+    ("otel", "purposes"),
+    ("otel", "properties"),
+)
 RULES = Path("config/alerts.toml")
 """Beside the configuration file: an operator's own alert rules."""
 OWN_PATTERNS = ("redaction", "patterns")
 """The one table whose keys an operator chooses."""
+OWN_KEYS = (("otel", "headers"), ("otel", "resource"))
+"""Tables whose keys an operator chooses, which may hold tables in turn; their types check them."""
 SECRET_WORD = re.compile(r"secret|token|password|key", re.IGNORECASE)
 
 
@@ -51,6 +61,7 @@ class Settings(Section):
     redaction: Redaction = Redaction()
     prices: Prices = Prices()
     alerts: Alerts = Alerts()
+    otel: Otel = Otel()
     gate: Gate = Gate()
     target: Mapping[str, Target] = Field(default_factory=dict)
 
@@ -203,7 +214,7 @@ def known_keys() -> dict[str, tuple[str, ...]]:
 def _check_known(item: Given) -> None:
     """Raises ConfigError with the nearest known key, and where it belongs."""
     known = known_keys()
-    if item.key[:-1] == OWN_PATTERNS:
+    if item.key[:-1] == OWN_PATTERNS or (item.key[:2] in OWN_KEYS and len(item.key) > 2):
         return
     if item.key[0] == "target" and len(item.key) >= 3:
         _check_target(item)
@@ -268,6 +279,8 @@ def _spelled(section: str, key: str) -> str:
 
 
 def _shown(item: Given) -> str:
+    if item.key[:2] == ("otel", "headers") and item.key[-1] not in ("env", "file"):
+        return "(hidden)"
     if item.secret_ok and SECRET_WORD.search(item.key[-1]) and not item.key[-1].endswith(("_file", "tls_key")):
         return "(hidden)"
     text = json.dumps(item.value, default=str)
@@ -315,6 +328,7 @@ def _check_files(settings: Settings, given: Iterable[Given]) -> None:
     }
     named |= {("upstreams", name, "ca_file"): upstream.ca_file for name, upstream in settings.upstreams.items()}
     named[("prices", "file")] = settings.prices.file
+    named[("otel", "ca_file")] = settings.otel.ca_file
     named[("alerts", "rules")] = settings.alerts.rules
     for key, file in named.items():
         if file is not None and not file.is_file():
