@@ -85,6 +85,9 @@ class Sampling(Section):
 
     rate: float = Field(default=0.05, gt=0, le=1, description="Share of everything, drawn at random: the stratum that is always there.")
     floor: int = Field(default=20, ge=0, description="Items of a feature that are drawn at least, where it has so many.")
+    most: int = Field(
+        default=50_000, ge=100, description="Items a day at most: on a day with more, all shares shrink alike and floors are left out."
+    )
     thumbs_down: Share = Field(default=1.0, description="Share of what users rated down.")
     failed_check: Share = Field(default=0.25, description="Share of what a check failed.")
     new_version: Share = Field(default=0.2, description="Share of prompt versions that the seven days before did not know.")

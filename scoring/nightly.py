@@ -17,14 +17,12 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-from config.scoring import Judge, Scoring
+from config.scoring import Scoring
 from config.settings import ConfigError, Settings
-from proxy.accounting.pricing import Pricer
-from proxy.exchange import Reading, Usage
-from proxy.service.assembly import price_overrides
+from proxy.exchange import Usage
 from proxy.service.client import Access, NoLog
 from proxy.service.opinions import uuid7
-from scoring import checking, flagging, judging
+from scoring import checking, costs, flagging, judging
 from scoring.judge.client import Health
 from scoring.judge.fingerprint import fingerprint
 from scoring.judge.rubric import Rubric
@@ -33,15 +31,9 @@ from scoring.ledger import FAILED, SKIPPED, Ledger
 from scoring.outbox import Outbox
 from scoring.pages import Window, day, rows, windows
 from scoring.population import Item, Population
-from scoring.sampling import Audit, Design, Drawn, Stratum, TooFew, audit, design, draw
+from scoring.sampling import Audit, Design, Drawn, TooFew, audit, design, draw
 from scoring.tasks import Tasks
 
-ANSWER_TOKENS: Final = 60
-QUESTION_TOKENS: Final = 45
-PROMPT_TOKENS: Final = 420
-"""What a call costs beside the judged text: tokens an answered question, a question, and the instructions. For plans only."""
-SECOND_SHARE: Final = 0.25
-"""Share of the items that the second judge is expected to see."""
 NEAR_DUPLICATE: Final = "near_duplicate"
 CHUNK: Final = 50
 """Items that are put in order of time together, where a budget may end the judging in their midst."""
@@ -227,11 +219,11 @@ def judge(with_: Night, sampled: Sample, outbox: Outbox, summary: Summary) -> No
                     asked,
                     access,
                     outbox,
-                    pricer(with_.settings),
+                    costs.pricer(with_.settings),
                     done,
                     environ=with_.environ,
                     run_id=with_.run_id,
-                    mean=expected_cost(with_, with_.options.judge, asked) or Decimal(0),
+                    mean=costs.expected(with_.settings, with_.options, with_.options.judge, asked) or Decimal(0),
                 ),
                 summary,
             )
@@ -273,89 +265,6 @@ def close(with_: Night, outbox: Outbox, summary: Summary) -> None:
     outbox.deliver()
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a run would do."""
-
-    day: date
-    exchanges: int
-    unchecked: int
-    sizes: Mapping[Stratum, int]
-    drawn: Mapping[Stratum, int]
-    calls: int  # of the first judge
-    second_calls: int  # expected
-    cost_usd: Decimal | None  # None: a price is not known, or no judge is configured
-    audit: int
-
-    def as_json(self) -> dict[str, Any]:
-        """For `--plan --json`."""
-        return {
-            "day": self.day.isoformat(),
-            "exchanges": self.exchanges,
-            "unchecked": self.unchecked,
-            "sample": sum(self.drawn.values()),
-            "strata": [
-                {"feature": stratum.feature, "risk": stratum.risk, "items": size, "drawn": self.drawn.get(stratum, 0)}
-                for stratum, size in sorted(self.sizes.items())
-            ],
-            "audit": self.audit,
-            "judge_calls": self.calls,
-            "second_judge_calls": self.second_calls,
-            "cost_usd": None if self.cost_usd is None else float(self.cost_usd),
-        }
-
-
-def plan(with_: Night) -> Plan:
-    """The sample and what judging it would cost; nothing is written. Raises as `night`."""
-    with Access(with_.settings) as access:
-        exchanges = sum(n for _, n in windows(access, with_.span, checking.CHECKED, {}))
-        unchecked = sum(n for _, n in checking.pending(access, with_.span, with_.tasks))
-        ledger = Ledger(access, with_.day)
-    sampled = sample(with_, checked_only=False)
-    drawn: dict[Stratum, int] = {}
-    for task in sampled.tasks:
-        drawn[task.drawn.stratum] = drawn.get(task.drawn.stratum, 0) + 1
-    asked = [task for task in sampled.tasks if (task.rubric is not None or task.item.task is None)]
-    asked = [task for task in asked if task.item.item not in ledger.entries or not _judged(with_, ledger, task)]
-    first, second = with_.options.judge, with_.options.second_judge
-    calls = len(asked) if first else 0
-    second_calls = round(len(asked) * SECOND_SHARE) if second else 0
-    cost = None
-    if first is not None and asked:
-        mean = expected_cost(with_, first, asked)
-        more = expected_cost(with_, second, asked) if second else Decimal(0)
-        cost = None if mean is None or more is None else mean * calls + more * second_calls
-    return Plan(
-        with_.day,
-        exchanges,
-        unchecked,
-        sampled.plan.sizes,
-        drawn,
-        calls,
-        second_calls,
-        cost if asked else Decimal(0),
-        len(sampled.audit.items),
-    )
-
-
-def expected_cost(with_: Night, of: Judge | None, asked: list[Task]) -> Decimal | None:
-    """Dollars of one call on average, at today's prices; None where the price of the model is not known."""
-    if of is None or not asked:
-        return None
-    items = sum(len(task.rubric.item) if task.rubric else 5 for task in asked) / len(asked)
-    shown = sum(min(task.item.tokens, with_.options.most_characters // 4) for task in asked) / len(asked)
-    usage = Usage(input_tokens=round(shown + PROMPT_TOKENS + items * QUESTION_TOKENS), output_tokens=round(items * ANSWER_TOKENS))
-    upstream = with_.settings.upstreams.get(of.upstream)
-    reading = Reading(operation="chat", request_model=of.model, response_model=of.model, usage=usage)
-    url = (upstream.base_url() or "") if upstream else ""
-    return pricer(with_.settings).price(reading, of.upstream, url, datetime.now(UTC)).cost_usd
-
-
-def pricer(settings: Settings) -> Pricer:
-    """Prices as the log uses them."""
-    return Pricer(price_overrides(settings))
-
-
 def _chosen(people: Population, plan: Design) -> tuple[dict[str, Item], list[Drawn]]:
     items = {item.item: item for item in people.candidates(plan)}
     chosen = draw(plan, (item.candidate for item in items.values()))
@@ -367,7 +276,8 @@ def _rubric(with_: Night, item: Item) -> Rubric | None:
     return with_.rubrics.get(name) if name is not None else None
 
 
-def _judged(with_: Night, ledger: Ledger, task: Task) -> bool:
+def is_judged(with_: Night, ledger: Ledger, task: Task) -> bool:
+    """Whether the ledger holds the verdict of these very judges on an item."""
     entry, first = ledger.entries.get(task.item.item), with_.options.judge
     if entry is None or first is None or task.rubric is None:
         return False
@@ -378,7 +288,7 @@ def _judged(with_: Night, ledger: Ledger, task: Task) -> bool:
 
 def _settled(with_: Night, ledger: Ledger, outbox: Outbox, task: Task) -> bool:
     """Whether an item needs no judge any more; how it was drawn is brought up to date."""
-    if not _judged(with_, ledger, task):
+    if not is_judged(with_, ledger, task):
         return False
     ledger.keep(outbox, with_.run_id, task)
     return True
@@ -399,8 +309,7 @@ def _affordable(with_: Night, access: Access) -> Scoring:
     if budget is None:
         return with_.options
     for of in (with_.options.judge, with_.options.second_judge):
-        usage = Usage(input_tokens=1000, output_tokens=100)
-        if of is not None and _price(with_, of, usage) is None:
+        if of is not None and costs.price(with_.settings, of, Usage(input_tokens=1000, output_tokens=100)) is None:
             raise ConfigError(
                 f"budget_usd = {budget:g} cannot be kept: the price of {of.model} at {of.upstream} is not known; "
                 "add it to the file that [prices] file names, or leave the budget out"
@@ -411,12 +320,6 @@ def _affordable(with_: Night, access: Access) -> Scoring:
         {"day": with_.day.isoformat()},
     )[0]["usd"]
     return with_.options.model_copy(update={"budget_usd": max(0.0, budget - spent)})
-
-
-def _price(with_: Night, of: Judge, usage: Usage) -> Decimal | None:
-    upstream = with_.settings.upstreams.get(of.upstream)
-    reading = Reading(operation="chat", request_model=of.model, response_model=of.model, usage=usage)
-    return pricer(with_.settings).price(reading, of.upstream, (upstream.base_url() or "") if upstream else "", datetime.now(UTC)).cost_usd
 
 
 def _said_of(bench: Bench, summary: Summary) -> None:

@@ -28,6 +28,14 @@ ELIGIBLE: Final = """
     AND e.operation IN (SELECT unnest($operations)) AND e.retry_of IS NULL AND e.properties['retry_count'] IS NULL
     AND (e.environment IS NULL OR lower(e.environment) IN (SELECT unnest($environments)))"""
 """Finished production exchanges with an answer; retries and the traffic of judges, gates and shadows are left out."""
+LEFT_OUT: Final = """
+    CASE WHEN e.purpose <> 'app' THEN 'traffic of ' || e.purpose
+        WHEN e.ending <> 'complete' THEN 'not finished: ' || e.ending
+        WHEN e.error_type IS NOT NULL OR coalesce(e.status, 200) >= 400 THEN 'answered with an error'
+        WHEN e.operation IS NULL OR e.operation NOT IN (SELECT unnest($operations)) THEN 'no words in the answer: ' || coalesce(e.operation, 'unknown')
+        WHEN e.retry_of IS NOT NULL OR e.properties['retry_count'] IS NOT NULL THEN 'a retry'
+        ELSE 'the environment ' || e.environment || ' is not among [sampling] environments' END"""  # noqa: E501
+"""Why an exchange that is not ELIGIBLE is not, in words."""
 KNOWN_DAYS: Final = 7
 """Days before in which a prompt version counts as known."""
 LONG: Final = 0.95
@@ -37,6 +45,8 @@ BUCKET: Final = 500_000
 """Exchanges that are grouped at once."""
 MOST_DRAWN: Final = 20_000
 """Items of one answer of the log."""
+
+MOST_REASONS: Final = 20
 
 _ITEMS: Final = f"""
     WITH whole AS (SELECT unnest($traced) AS task),
@@ -106,6 +116,22 @@ class Item:
         return "exchange" if self.trace_id is None else "trace"
 
 
+def left_out(access: Access, span: Window, options: Sampling) -> dict[str, int]:
+    """Exchanges of a day that cannot be sampled: why -> how many, the most first. Raises ServiceError."""
+    found = rows(
+        access,
+        f"SELECT {LEFT_OUT} AS why, count(*) AS n FROM exchanges e WHERE {WITHIN.format('e.')} AND NOT coalesce({ELIGIBLE}, false) "  # noqa: S608
+        "GROUP BY 1 ORDER BY n DESC, why LIMIT $most",
+        {**span.parameters, **_eligible(options), "most": MOST_REASONS},
+    )
+    return {row["why"] or "unknown": row["n"] for row in found}
+
+
+def _eligible(options: Sampling) -> dict[str, Any]:
+    """The parameters of ELIGIBLE."""
+    return {"operations": sorted(GENERATIVE), "environments": [name.lower() for name in options.environments] or [""]}
+
+
 class Population:
     """The items of one day. Raises ServiceError."""
 
@@ -117,8 +143,7 @@ class Population:
             "before": (span.start - timedelta(days=1)).isoformat(),
             "known": (span.start - timedelta(days=KNOWN_DAYS)).isoformat(),
             "traced": [task.name for task in tasks.tasks if task.unit == "trace"] or [""],
-            "operations": sorted(GENERATIVE),
-            "environments": [name.lower() for name in options.environments] or [""],
+            **_eligible(options),
             "checks": checks,
             "checked_only": checked_only,
         }

@@ -12,7 +12,7 @@ from scoring.estimates.agreement import agreement
 from scoring.estimates.estimate import LEVEL, estimate
 from scoring.estimates.planning import Expected, half_width, labels_for
 from scoring.estimates.posterior import SEED
-from scoring.nightly import Plan
+from scoring.plan import Plan
 from scoring.rates import OLD_DAYS, before, judged, sample_of
 
 ENOUGH: int = 50

@@ -2,7 +2,8 @@
 
 Every item has one number in [0, 1), `uniform`. It is drawn where that is below the probability of its stratum, so the draws are nested:
 what is drawn at 5% is drawn at 20% too, and what lies below `rate` is a pure random sample of everything, whatever else is drawn. A
-stratum is a feature and a risk. Features with few items get a floor: the k smallest numbers, with probability k/N.
+stratum is a feature and a risk. Features with few items get a floor: the k smallest numbers, with probability k/N. Where a day would give
+more than `most` items, all shares shrink by one factor, so that memory and cost stay bounded and the draws nested.
 Pure: counts and ids in, probabilities and choices out. Source: Horvitz-Thompson weights need the probability that is stored with each.
 """
 
@@ -85,16 +86,21 @@ def design(sizes: Mapping[Stratum, int], options: Sampling, *, floors: bool = Tr
     floors: False while a day is still growing, since k/N is not known then; the draws stay a subset of the final ones.
     """
     shares = {stratum: max(options.rate, _share(stratum.risk, options)) for stratum in sizes}
+    expected = sum(size * shares[stratum] for stratum, size in sizes.items())
+    scale = min(1.0, options.most / expected) if expected else 1.0
+    shares = {stratum: share * scale for stratum, share in shares.items()}
     fixed: dict[Stratum, int] = {}
-    if floors and options.floor:
+    if floors and options.floor and scale == 1.0:
         features: dict[str, list[Stratum]] = {}
         for stratum in sizes:
             features.setdefault(stratum.feature, []).append(stratum)
         for strata in features.values():
             fixed |= _floored(strata, sizes, shares, options.floor)
+        if sum(fixed.values()) > options.most:  # features by the thousand: names that somebody makes up
+            fixed = {}
     for stratum, k in fixed.items():
         shares[stratum] = k / sizes[stratum]
-    return Design(options.seed, options.rate, dict(sizes), shares, fixed)
+    return Design(options.seed, options.rate * scale, dict(sizes), shares, fixed)
 
 
 def draw(plan: Design, candidates: Iterable[Candidate]) -> list[Drawn]:

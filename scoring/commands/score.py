@@ -140,10 +140,10 @@ def _so_far(night: Night) -> str:
 def _plan(night: Night, half_width: float | None, *, as_json: bool) -> None:
     import json
 
-    from scoring import nightly
+    from scoring.plan import plan
     from scoring.precision import expected
 
-    found = nightly.plan(night)
+    found = plan(night)
     precision = expected(night.settings, found, half_width or MARGIN)
     if as_json:
         click.echo(json.dumps({**found.as_json(), **precision.as_json()}, indent=1))
@@ -151,12 +151,17 @@ def _plan(night: Night, half_width: float | None, *, as_json: bool) -> None:
     click.echo(f"{found.day}: {found.exchanges:,} exchanges, {found.unchecked:,} of them not checked yet")
     if found.unchecked:
         click.echo("  what is not checked yet has no task and no failed check here, so that the plan is a little off")
+    for why, n in found.left_out.items():
+        click.echo(f"  {n:,} cannot be sampled: {why}")
+    if found.rate < night.options.sampling.rate:
+        click.echo(f"  more than most = {night.options.sampling.most:,} items: the random part is {found.rate:.2%} of everything")
     for stratum in sorted(found.sizes):
         n, drawn = found.sizes[stratum], found.drawn.get(stratum, 0)
         click.echo(f"  {stratum!s:<40} {drawn:>8,} of {n:,}")
     click.echo(f"sample: {sum(found.drawn.values()):,} items, {found.audit} of them for the audit by people")
     cost = "not known: no price for the judge's model" if found.cost_usd is None else f"${found.cost_usd:,.2f}"
-    click.echo(f"judge calls: {found.calls:,}, second judge about {found.second_calls:,}; cost about {cost}")
+    calls = f"judge calls: {found.calls:,}, second judge about {found.second_calls:,}; cost about {cost}"
+    click.echo(calls if found.has_judge else "judge calls: none, for there is no [judge] in config/scoring.toml")
     for line in precision.lines():
         click.echo(line)
 

@@ -18,7 +18,7 @@ from scoring import checking, tasks
 from scoring.nightly import Night, Summary, check, sample
 from scoring.outbox import Outbox, record_id
 from scoring.pages import Window, day, exchanges, paged, windows
-from scoring.population import Population
+from scoring.population import Population, left_out
 from scoring.progress import Quiet
 from scoring.sampling import Stratum
 from tests.helpers.goldwash import toml
@@ -131,6 +131,17 @@ def test_only_finished_production_answers_are_items(settings):
     )
     checked(settings)
     assert sum(population(settings, Population.sizes).values()) == 2
+    with Access(settings) as access:
+        found = left_out(access, day(DAY), Sampling())
+    assert found == {
+        "a retry": 2,
+        "answered with an error": 1,
+        "no words in the answer: embeddings": 1,
+        "not finished: client_gone": 1,
+        "not finished: partial": 1,
+        "the environment staging is not among [sampling] environments": 1,
+        "traffic of judge": 1,
+    }
 
 
 def test_risks_are_found_and_the_gravest_counts(settings):

@@ -128,3 +128,19 @@ def test_an_empty_day_is_no_error():
     plan = design({}, Sampling())
     assert draw(plan, []) == []
     assert audit([], 10, plan).items == frozenset()
+
+
+def test_a_day_with_too_many_items_is_sampled_thinner():
+    """All shares shrink by one factor: the draw is a part of what would have been drawn, and its probabilities say so."""
+    sizes = {Stratum("a", "none"): 40_000, Stratum("a", "thumbs_down"): 1_000, Stratum("b", "none"): 10}
+    items = [Candidate(f"{stratum}-{n}", stratum) for stratum, size in sizes.items() for n in range(size)]
+    whole = design(sizes, Sampling())
+    thin = design(sizes, Sampling(most=300))
+    assert whole.expected > 3000
+    assert thin.expected == pytest.approx(300)
+    assert not thin.fixed
+    assert thin.shares[Stratum("a", "thumbs_down")] == pytest.approx(20 * thin.shares[Stratum("a", "none")])
+    drawn = draw(thin, items)
+    assert {one.item for one in drawn} <= {one.item for one in draw(whole, items)}
+    assert sum(1 / one.probability for one in drawn) == pytest.approx(41_010, rel=0.25)
+    assert all(one.is_random == (uniform(thin.seed, one.item) < thin.rate) for one in drawn)
