@@ -99,9 +99,7 @@ class Recorded:
         if not self._writes or reply.error is not None:
             return
         if not variant.is_repeatable:
-            raise BadInput(
-                f"[target.{variant.name}] is a program, and nothing says which files make its answers: name them in watch before recording it"
-            )
+            raise BadInput(f"[target.{variant.name}] is a program, and nothing says which files make its answers: name them in watch first")
         row = {"case": prepared.case.id, "run": run, "fingerprint": prepared.of_run(run), "reply": reply.as_json()}
         self._of(variant)[(prepared.case.id, run)] = row
         self._changed.add(variant.name)
