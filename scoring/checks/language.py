@@ -94,6 +94,17 @@ def check(exchange: LoggedExchange, options: Options) -> Finding | None:
     return _against(answer, language, options, text)
 
 
+def guess(text: str, letters: int = 40) -> tuple[str, float] | None:
+    """(ISO 639-1 code, probability) of the language that a text begins in; None where it has too few letters to tell."""
+    beginning = _beginning(without_code(text[:1_000]), letters)
+    if beginning is None:
+        return None
+    if _is_english(beginning):
+        return "en", 1.0
+    found, sure = _classifier().classify(beginning)
+    return str(found), float(sure)
+
+
 def _against(answer: str, language: str, options: Options, text: str) -> Finding | None:
     script = _script(answer)
     if script is not None and script != _SCRIPT_OF.get(language, "Latin") and not (language == "sr" and script == "Cyrillic"):

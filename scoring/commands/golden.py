@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from proxy.cli import config_option, load_settings
+from scoring.commands.golden_init import init
 from scoring.commands.golden_set import directory_option, opened, record, rubrics_of, shown
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ def golden() -> None:
 
     A candidate is what production answered and nothing more. Confirming it says what right would be; only then is a release held to it.
     """
+
+
+golden.add_command(init)
 
 
 @golden.command("list")
@@ -133,7 +137,7 @@ def add(
 @click.option("--regex", help="RE2 expression that a right answer matches, within what JavaScript shares.")
 @click.option("--not-regex", help="RE2 expression that a right answer does not match.")
 @click.option("--check", "checks", multiple=True, help="Any check, NAME or NAME=JSON of its options; may be repeated.")
-@click.option("--rubric", help="Question of a rubric that the answer failed, RUBRIC.ITEM.")
+@click.option("--rubric", help="Question of a rubric, RUBRIC.ITEM, that the failure failed, or that any other case must pass.")
 @click.option("--critical/--not-critical", default=None, help="One failure of it fails a release.")
 def confirm(config: Path | None, directory: Path | None, case_id: str, **said: Any) -> None:
     """Say what right would be, and hold releases to it. CASE_ID may be the id of its exchange.
@@ -282,7 +286,7 @@ def _with_words(settings: Settings, config: Path | None, case: GoldenCase, said:
         update["redaction"] = case.redaction.model_copy(update={"policies": surrogates.policies})
     expected = words.expected(said, case.expected, surrogates)
     checks = words.checks(said, surrogates)
-    rubric = words.rubric(said["rubric"], rubrics_of(config), case.rubric)
+    rubric = words.rubric(said["rubric"], rubrics_of(config), case.rubric, failed=case.is_failure)
     if expected is not None:
         update |= {"expected": expected, "expected_source": "human" if said["by"] == "human" else None}
     if checks:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
@@ -67,8 +67,8 @@ def checks(said: Mapping[str, Any], surrogates: Surrogates | None) -> tuple[Case
     return tuple(found)
 
 
-def rubric(said: str | None, rubrics: Mapping[str, Rubric], before: RubricItem | None) -> RubricItem | None:
-    """The question that `RUBRIC.ITEM` names, with the verdict that the answer failed it. Raises BadCase."""
+def rubric(said: str | None, rubrics: Mapping[str, Rubric], before: RubricItem | None, *, failed: bool = True) -> RubricItem | None:
+    """The question that `RUBRIC.ITEM` names, with the verdict that what was observed failed it (or passes it). Raises BadCase."""
     if not said:
         return None
     name, _, item = said.partition(".")
@@ -78,8 +78,9 @@ def rubric(said: str | None, rubrics: Mapping[str, Rubric], before: RubricItem |
     found = next((one for one in asked.item if one.id == item), None)
     if found is None:
         raise BadCase(f"--rubric {said}: {name} has no item {item!r}; {_near(item, [one.id for one in asked.item])}")
+    verdict: Literal["pass", "fail"] = "fail" if failed else "pass"
     judged = before.fingerprint if before is not None and (before.name, before.item) == (name, item) else None
-    return RubricItem(name=name, item=item, question=found.question, good=found.good, verdict="fail", fingerprint=judged or asked.hash)
+    return RubricItem(name=name, item=item, question=found.question, good=found.good, verdict=verdict, fingerprint=judged or asked.hash)
 
 
 def _near(said: str, known: list[str]) -> str:

@@ -1,0 +1,81 @@
+"""Puts other words into an app's own request: its system prompt, tools and parameters stay, the conversation is one new question. Pure.
+
+Shapes are told apart by their keys, as scoring/conversation does.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from proxy.providers.fields import items, mapping
+from scoring.golden.blobs import names, taken_out
+from scoring.golden.case import GoldenCase, Input
+
+_SYSTEM: Final = frozenset({"system", "developer"})
+PLAIN: Final = Input(dialect="openai.chat", operation="chat", method="POST", path="/v1/chat/completions")
+"""Where there is no app to take a request from: chat completions, which most targets speak."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A request that other words can be put into."""
+
+    input: Input
+    feature: str | None = None
+    system: str = ""  # what the system prompt says
+    tools: tuple[str, ...] = ()  # names of what is offered
+    blobs: dict[str, bytes] = field(default_factory=dict)
+
+    def asking(self, question: str) -> tuple[Input, dict[str, bytes]]:
+        """The request with this question alone, and the blobs that it refers to."""
+        blobs = dict(self.blobs)
+        body = taken_out(reworded(self.input.body, question), blobs)
+        used = names(body)
+        asked = self.input.model_copy(update={"body": body, "attachments": tuple(used)})
+        return asked, {name: blobs[name] for name in used if name in blobs}
+
+
+def plain(system: str = "", feature: str | None = None) -> Frame:
+    """A frame of chat completions."""
+    said: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
+    return Frame(PLAIN.model_copy(update={"body": {"messages": [*said, {"role": "user", "content": "?"}]}}), feature, system)
+
+
+def of(case: GoldenCase, tools: tuple[str, ...], blobs: dict[str, bytes]) -> Frame | None:
+    """The frame of a case; None where its shape is not known."""
+    try:
+        reworded(case.input.body, "?")
+    except ValueError:
+        return None
+    system = "\n".join(message.text for message in case.said if message.role == "system")
+    return Frame(case.input, case.slice, system, tools, blobs)
+
+
+def reworded(body: Any, question: str) -> Any:
+    """A request's body with one question in the place of its conversation. Raises ValueError for a shape nobody knows."""
+    new = copy.deepcopy(mapping(body))
+    if isinstance(new.get("messages"), list):
+        kept = [one for one in new["messages"] if mapping(one).get("role") in _SYSTEM]
+        converse = any(
+            "text" in mapping(part) and "type" not in mapping(part) for one in new["messages"] for part in items(one.get("content"))
+        )
+        new["messages"] = [*kept, {"role": "user", "content": [{"text": question}] if converse else question}]
+    elif "contents" in new:
+        new["contents"] = [{"role": "user", "parts": [{"text": question}]}]
+    elif isinstance(new.get("message"), str):
+        new["message"] = question
+        new.pop("chat_history", None)
+        new.pop("tool_results", None)
+    elif isinstance(new.get("input"), list):
+        kept = [one for one in new["input"] if mapping(one).get("role") in _SYSTEM]
+        new["input"] = [*kept, {"role": "user", "content": question}]
+    else:
+        key = next((key for key in ("input", "prompt", "inputText", "inputs") if isinstance(new.get(key), str)), None)
+        if key is None:
+            raise ValueError("this request has no conversation that could be replaced")
+        new[key] = question
+    if "tool_choice" in new and mapping(new["tool_choice"]).get("type") not in (None, "auto"):
+        new.pop("tool_choice")  # a call that is forced says nothing of what the model would do
+    return new
