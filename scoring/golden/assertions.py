@@ -17,6 +17,7 @@ from scoring.checks.answers import parsed
 from scoring.checks.contract import Finding, excerpt
 from scoring.checks.options import BadOptions, option, options_of
 from scoring.golden.expressions import NotShared, compiled
+from scoring.golden.run_checks import RUN_CHECKS, needs_run
 from scoring.logged import LoggedExchange
 
 
@@ -192,6 +193,7 @@ SHELF: Final = (
     Assertion("json_equals", _json_equals, JsonEquals),
     Assertion("json_fields", _json_fields, JsonFields),
     Assertion("tools_called", _tools_called, ToolsCalled, "names"),
+    *(Assertion(name, needs_run, options) for name, options in RUN_CHECKS.items()),
 )
 """All assertions; every name of docs/checks.md may stand beside them in a case."""
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from proxy.streams.json_value import Unparsable, json_text, parse_json
 from scoring import conversation
-from scoring.checks import refusal
+from scoring.checks import label, refusal
 from scoring.checks.contract import Finding, excerpt
 from scoring.golden.assertions import prepared, run
-from scoring.golden.case import Call, Expected, GoldenCase, Observed
+from scoring.golden.case import Call, CaseCheck, Expected, GoldenCase, Observed
 from scoring.logged import LoggedExchange
 
 
@@ -26,20 +26,31 @@ class Graded:
     passed: bool | None  # None: it does not apply, or cannot tell
     reason: str
     evidence: str | None = None
+    applies: bool = True  # False: it has nothing to say of this answer
+    score: float | None = None
 
 
 def grade(case: GoldenCase, answer: Observed) -> tuple[Graded, ...]:
     """What each check and each expected part says of an answer, without the judge's part. Raises BadOptions for a check that is wrong."""
     exchange = answered(case, answer)
-    found: list[Graded] = []
-    for one in case.checks:
-        results = run(exchange, [prepared(one.name, one.options)])
-        if not results:
-            found.append(Graded(one.name, None, "does not apply to this answer"))
-        found += [Graded(one.name, result.finding.passed, result.finding.reason, result.finding.evidence) for result in results]
+    found = [graded for one in case.checks for graded in checked(exchange, one)]
     if case.expected is not None:
-        found += _expectations(exchange, case.expected)
+        found += expectations(exchange, case.expected, label_field(case.checks))
     return tuple(found)
+
+
+def checked(exchange: LoggedExchange, check: CaseCheck) -> list[Graded]:
+    """What one check of a case says of an answer. Raises BadOptions."""
+    results = run(exchange, [prepared(check.name, check.options)])
+    if not results:
+        return [Graded(check.name, None, "does not apply to this answer", applies=False)]
+    findings = [result.finding for result in results]
+    return [Graded(check.name, one.passed, one.reason, one.evidence, score=one.score) for one in findings]
+
+
+def label_field(checks: tuple[CaseCheck, ...]) -> str:
+    """Field of a JSON answer that holds its label, as the case's `label` check says; '' = the answer is the label."""
+    return next((str(check.options["field"]) for check in checks if check.name == "label" and check.options.get("field")), "")
 
 
 def passes(graded: tuple[Graded, ...]) -> bool | None:
@@ -70,7 +81,8 @@ def answered(case: GoldenCase, answer: Observed) -> LoggedExchange:
     )
 
 
-def _expectations(exchange: LoggedExchange, expected: Expected) -> list[Graded]:
+def expectations(exchange: LoggedExchange, expected: Expected, field: str = "") -> list[Graded]:
+    """What each expected part says of an answer. field: of a JSON answer that holds the label."""
     found: list[Graded] = []
 
     def say(name: str, finding: Finding | None) -> None:
@@ -91,19 +103,30 @@ def _expectations(exchange: LoggedExchange, expected: Expected) -> list[Graded]:
         say("tools", _tools(exchange, expected.tools))
     for name, wanted in (("label", expected.label), ("choice", expected.choice)):
         if wanted is not None:
-            say(name, _label(exchange, wanted))
+            say(name, _label(exchange, wanted, field))
     if expected.refusal is not None:
-        say("refusal", refusal.check(exchange, refusal.Options(expected=expected.refusal)))
+        say("refusal", _refusal(exchange, wanted=expected.refusal))
     for name, given in (("retrieved_ids", expected.retrieved_ids), ("test_file", expected.test_file)):
         if given:
             found.append(Graded(f"expected.{name}", None, "needs the target's own run"))
     return found
 
 
-def _label(exchange: LoggedExchange, wanted: str) -> Finding:
-    if plain_label(exchange.text) == plain_label(wanted):
+def _label(exchange: LoggedExchange, wanted: str, field: str) -> Finding:
+    given = label.answered(exchange, field)
+    if given is not None and plain_label(given) == plain_label(wanted):
         return Finding(True, f"is {wanted}")
-    return Finding(False, f"is not {wanted}", excerpt(exchange.text))
+    return Finding(False, f"is not {wanted}" if given is not None else f"has no text in {field}", excerpt(given or exchange.text))
+
+
+def _refusal(exchange: LoggedExchange, *, wanted: bool) -> Finding:
+    """As the check says it; and where that has no text to go by: a tool call is no refusal, and nothing at all is neither."""
+    said = refusal.check(exchange, refusal.Options(expected=wanted))
+    if said is not None:
+        return said
+    if exchange.calls:
+        return Finding(not wanted, f"calls {exchange.calls[0].name}: that is no refusal")
+    return Finding(False, "answers nothing: that is neither an answer nor a refusal")
 
 
 def plain_label(text: str) -> str:
