@@ -69,7 +69,7 @@ def seed(
     """Fill a wish from rows: those that stand for all, those at an edge, shipped attacks. Raises BadCase."""
     drafts = [_case(row, system, patterns or {}, rubrics or {}, task) for row in given]
     texts = [Text(str(number), draft.case.slice or "", what_varies(draft.case)) for number, draft in enumerate(drafts)]
-    choice = representative(texts, seeded.missing("representative"))
+    choice = representative(texts, seeded.wanted.get("representative", 0))
     chosen = [(int(one.exchange_id), one) for one in (*choice.chosen, *choice.spare)]
     mean = sum(one.stands_for for one in choice.chosen) / max(1, len(choice.chosen))
     join(

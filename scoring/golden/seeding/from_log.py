@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,7 +12,7 @@ from scoring.golden.capture import Captured
 from scoring.golden.case import GoldenCase
 from scoring.golden.evidence import Evidence
 from scoring.golden.seeding import adversarial, framing, templates
-from scoring.golden.seeding.boundary import edges
+from scoring.golden.seeding.boundary import Edge, edges
 from scoring.golden.seeding.distinct import join
 from scoring.golden.seeding.framing import Frame
 from scoring.golden.seeding.plan import Draft, Seeded, marked
@@ -23,9 +23,12 @@ from scoring.logged import LoggedExchange
 from scoring.tasks import Tasks
 
 MOST_FRAMES: Final = 6
+LARGEST_EDGE: Final = 10
+"""At most one in so many exchanges lies at an edge: in a small log everything would be odd, and nothing left to stand for it."""
+FEWEST: Final = 6
+"""Examples that are chosen even where none is missing: attacks are put into their requests."""
 SEEN: Final = 3
 """Attacks of the traffic that join at most: their marks are harmless half of the time, and a person has to read them."""
-CHECKED: Final = "prompt_injection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,37 +44,37 @@ class Ways:
 def seed(drawn: Sequence[Evidence], extremes: Sequence[Evidence], known: Sequence[GoldenCase], seeded: Seeded, ways: Ways) -> None:
     """Fill a wish from exchanges; the same exchanges and the same set give the same cases."""
     by_id = {one.exchange.exchange_id: one for one in (*extremes, *drawn)}
-    pool = [one.exchange for one in drawn if one.exchange.is_answer]
+    everything = [one.exchange for _, one in sorted(by_id.items()) if one.exchange.is_answer]
+    seen = list(_attacks(everything, by_id, seeded, ways))
+    join(seeded, seen, known, "adversarial")
+    attacks = {one.case.source.exchange_id for one in seen}
+    ranked = [one for one in edges([traits(one) for one in everything]) if one.exchange_id not in attacks]
+    join(seeded, _boundary(ranked[: len(everything) // LARGEST_EDGE], by_id, seeded, ways), known, "boundary")
+    apart = attacks | {one.case.source.exchange_id for one in seeded.added}
+    pool = [one.exchange for one in drawn if one.exchange.is_answer and one.exchange.exchange_id not in apart]
     texts = [Text(one.exchange_id, one.feature or "", _text(one)) for one in pool]
-    choice = representative([one for one in texts if one.text.strip()], seeded.missing("representative"))
+    choice = representative([one for one in texts if one.text.strip()], max(FEWEST, seeded.wanted.get("representative", 0)))
     mean = sum(one.stands_for for one in choice.chosen) / max(1, len(choice.chosen))
     ordered = (*choice.chosen, *choice.spare)
     join(seeded, _representative(ordered, by_id, mean, seeded, ways), known, "representative")
     seeded.cover = choice.cover
-    frames = _frames([one.exchange_id for one in ordered], by_id, ways)
-    everything = sorted({one.exchange.exchange_id: one.exchange for one in (*drawn, *extremes)}.values(), key=lambda one: one.exchange_id)
-    ranked = edges([traits(one) for one in everything if one.is_answer])
-    join(
-        seeded,
-        (
-            Draft(marked(captured.case, "boundary", edge.why, kind=edge.kind), captured.blobs)
-            for edge in ranked
-            if (captured := _captured(by_id[edge.exchange_id], seeded, ways)) is not None
-        ),
-        known,
-        "boundary",
-    )
-    shipped(frames, known, seeded, seen=_attacks(everything, by_id, seeded, ways))
+    shipped(_frames([one.exchange_id for one in ordered], by_id, ways), known, seeded)
 
 
-def shipped(frames: Sequence[Frame], known: Sequence[GoldenCase], seeded: Seeded, seen: Iterable[Draft] = ()) -> None:
+def shipped(frames: Sequence[Frame], known: Sequence[GoldenCase], seeded: Seeded) -> None:
     """Fill up with shipped edges and attacks, put into the app's own requests."""
     if not frames:
         return
     told = enumerate(templates.edges())
     join(seeded, (templates.edge(one, frames[number % len(frames)]) for number, one in told), known, "boundary")
-    join(seeded, seen, known, "adversarial")
     join(seeded, adversarial.attacks(frames), known, "adversarial")
+
+
+def _boundary(ranked: Sequence[Edge], by_id: Mapping[str, Evidence], seeded: Seeded, ways: Ways) -> Iterator[Draft]:
+    for edge in ranked:
+        captured = _captured(by_id[edge.exchange_id], seeded, ways)
+        if captured is not None:
+            yield Draft(marked(captured.case, "boundary", edge.why, kind=edge.kind), captured.blobs)
 
 
 def _representative(ordered: Sequence[Chosen], by_id: Mapping[str, Evidence], mean: float, seeded: Seeded, ways: Ways) -> Iterator[Draft]:

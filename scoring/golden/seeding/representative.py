@@ -60,7 +60,7 @@ def representative(texts: Sequence[Text], seats: int) -> Choice:
     """Choose `seats` of the texts; the same texts give the same choice."""
     if not texts or seats <= 0:
         return Choice((), (), ())
-    of_group = themes.groups([one.text for one in texts])
+    of_group = _same([one.text for one in texts])
     firsts = sorted(set(of_group))
     size = Counter(of_group)
     of_theme, names = themes.themes([texts[number].text for number in firsts])
@@ -87,6 +87,12 @@ def representative(texts: Sequence[Text], seats: int) -> Choice:
         share[names[cell.theme]] += n
     cover = tuple({"theme": name, "share": n / len(texts), "cases": of_cover[name]} for name, n in share.most_common())
     return Choice(tuple(chosen), tuple(spare), cover)
+
+
+def _same(texts: Sequence[str]) -> list[int]:
+    """For each text the number of the first that says the same, white space and capitals aside; what is only alike, `choose` weighs."""
+    first: dict[str, int] = {}
+    return [first.setdefault(" ".join(text.casefold().split()), number) for number, text in enumerate(texts)]
 
 
 def apportioned(weight: Mapping[Cell, int], room: Mapping[Cell, int], seats: int) -> dict[Cell, int]:
