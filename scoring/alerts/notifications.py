@@ -13,15 +13,17 @@ from typing import Final, Literal
 
 from scoring.alerts.states import Silence
 
-Kind = Literal["opened", "updated", "reminded", "resolved", "silence_ended"]
+Kind = Literal["opened", "updated", "reminded", "silenced", "resolved", "silence_ended"]
+"""`silenced`: somebody silenced an incident that was told, and so has taken it on."""
 Condition = Literal["firing", "lost", "resolved"]
 """Of one slice: `lost` fired and is not heard of any more, which is not the same as mended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One slice of an incident."""
+    """One slice of one rule in an incident."""
 
+    rule: str
     slice: Mapping[str, str]
     condition: Condition
     since: datetime  # when the trouble began
@@ -41,16 +43,21 @@ class Incident:
     """What people are told of as one thing. A value; `take` makes new ones."""
 
     id: str  # the same for the same beginning, so that a repeated one is no second
-    rule: str
+    group: str  # what its alerts have in common: "rule=errors", or "rule=errors, feature=search"
     severity: str
     opened_at: datetime
-    members: Mapping[str, Member]  # by slice_key
+    members: Mapping[str, Member]  # by member_key
     told: bool = False  # "opened" was said, and not yet "resolved"
     told_at: datetime | None = None  # when something was said last
     updates: int = 0
-    reminders: int = 0
     openings: int = 0
+    silenced: bool = False  # "silenced" was said, and it still is
     resolved_at: datetime | None = None
+
+    @property
+    def rule(self) -> str:
+        """The rules it is of, by name: mostly one."""
+        return ", ".join(sorted({one.rule for one in self.members.values()}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +103,11 @@ class Tally:
     since: datetime | None = None
 
 
+def member_key(rule: str, slice_: Mapping[str, str]) -> str:
+    """A rule's slice in one line: `errors: feature=search`."""
+    return f"{rule}: {slice_key(slice_)}"
+
+
 def slice_key(slice_: Mapping[str, str]) -> str:
     """A slice in one line, the same for the same: `feature=search, model=m1`; `everything` where nothing is named."""
     return ", ".join(f"{key}={value}" for key, value in sorted(slice_.items())) or "everything"
@@ -109,10 +121,22 @@ def notification(incident: Incident, kind: Kind, members: Sequence[Member], now:
     for one in shown:
         common = {key: value for key, value in common.items() if one.slice.get(key) == value}
     count = len(shown)
-    where = slice_key(worst.slice) if count == 1 else f"{count:,} slices at once, worst {slice_key(worst.slice)}"
-    word = {"opened": "firing", "updated": "firing, update", "reminded": "still firing", "resolved": "resolved"}.get(kind, kind)
+    several = len({one.rule for one in shown}) > 1
+    place = member_key(worst.rule, worst.slice) if several else slice_key(worst.slice)
+    where = place if count == 1 else f"{count:,} slices at once, worst {place}"
+    word = {
+        "opened": "firing",
+        "updated": "firing, update",
+        "reminded": "still firing",
+        "silenced": "silenced",
+        "resolved": "resolved",
+    }.get(kind, kind)
     title = f"{incident.rule}: {word}{how} – {where}"
-    lines = [f"{slice_key(one.slice)}: {_line(one)}" for one in shown[:MOST_LINES]] if count > 1 else [_line(worst)]
+    lines = (
+        [f"{member_key(one.rule, one.slice) if several else slice_key(one.slice)}: {_line(one)}" for one in shown[:MOST_LINES]]
+        if count > 1
+        else [_line(worst)]
+    )
     if count > MOST_LINES:
         lines.append(f"… and {count - MOST_LINES:,} more")
     if (held := sum(one.silence_id is not None for one in incident.members.values())) and kind != "resolved":
