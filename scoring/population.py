@@ -12,17 +12,15 @@ from datetime import timedelta
 from typing import Any, Final
 
 from config.scoring import Sampling
+from proxy.log import rollups
 from proxy.service.client import Access
 from scoring.logged import GENERATIVE
 from scoring.pages import WITHIN, Window, rows
 from scoring.sampling import RISKS, UNIFORM, Candidate, Design, Stratum
 from scoring.tasks import Tasks
 
-UNHAPPY: Final = """
-    (f.score <= 0 OR (lower(f.name) IN ('rating', 'stars') AND f.score <= 2)
-     OR lower(f.value) IN ('false', 'down', 'thumbs_down', 'thumbs-down', 'thumbsdown', 'bad', 'negative', 'dislike', 'no', '👎', '-1', '0')
-     OR lower(f.name) IN ('correction', 'bug', 'bug_report', 'report', 'complaint'))"""
-"""Whether a row `f` of feedback says that the answer was not good: thumbs down, one or two stars, a correction, a report."""
+UNHAPPY: Final = rollups.UNHAPPY
+"""Whether a row `f` of feedback says that the answer was not good; the log counts by the same words."""
 ELIGIBLE: Final = """
     e.purpose = 'app' AND e.ending = 'complete' AND e.error_type IS NULL AND coalesce(e.status, 200) < 400
     AND e.operation IN (SELECT unnest($operations)) AND e.retry_of IS NULL AND e.properties['retry_count'] IS NULL

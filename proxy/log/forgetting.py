@@ -36,7 +36,7 @@ KEPT: Final = frozenset(
 """Columns of text that stay. All other text is erased; numbers, times and yes or no stay."""
 DELETED: Final = ("bodies", "contexts", "readings_history")
 """Tables whose rows are nothing but such text."""
-APART: Final = ("spool_position", "ledger", "shed", "losses", "expired", "schema_version", "records")
+APART: Final = ("spool_position", "ledger", "shed", "losses", "expired", "schema_version", "records", "rollups", "rollup_scores")
 """Tables without a row for an exchange (records: anything, looked through by its text)."""
 FRAGMENTS: Final = 40
 """Pieces of erased text to look for afterwards."""

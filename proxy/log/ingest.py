@@ -21,7 +21,7 @@ import duckdb
 import pyarrow as pa
 
 from proxy.exchange import Captured, Ending, Reading
-from proxy.log import records
+from proxy.log import records, rollups
 from proxy.log.attach import Log
 from proxy.log.columns import BODIES, EXCHANGES, TURNS, Column, batch, insert
 from proxy.log.intake import Budget, Intake, Loss, Position, Taken
@@ -327,6 +327,8 @@ class Loader:
             self._db.register("arriving", arrow)
             try:
                 self._db.execute(insert(table, columns, "arriving", stamped=stamp is not None), [stamp] if stamp else None)
+                if table == "exchanges":
+                    rollups.count(self._db, "arriving")
             finally:
                 self._db.unregister("arriving")
 

@@ -11,6 +11,8 @@ from typing import Final
 
 import duckdb
 
+from proxy.log import rollups
+
 Connection = duckdb.DuckDBPyConnection
 
 
@@ -165,12 +167,33 @@ def _loaded_at(db: Connection) -> None:
         db.execute(f"ALTER TABLE {table} ADD COLUMN loaded_at TIMESTAMPTZ")
 
 
+def _rollups(db: Connection) -> None:
+    """Sums by minute and slice beside the rows, and what the log holds already counted into them."""
+    rollups.create(db)
+    rollups.backfill(db)
+
+
+def _gate_runs(db: Connection) -> None:
+    """What the gate said of production, night by night, and what each run of each golden case came to."""
+    head = "record_id UUID, created_at TIMESTAMPTZ, exchange_id UUID"
+    db.execute(f"""
+        CREATE TABLE gate_runs ({head}, run_id VARCHAR, "at" TIMESTAMPTZ, target VARCHAR, model VARCHAR, dataset VARCHAR, outcome VARCHAR,
+            exit_code UINTEGER, is_inconclusive BOOLEAN, cases UINTEGER, runs UINTEGER, passed DOUBLE, unmeasured UINTEGER,
+            cost_usd DECIMAL(24, 12), prices VARCHAR, judge VARCHAR, rules VARCHAR, verdict JSON, properties JSON)""")
+    db.execute(f"""
+        CREATE TABLE gate_results ({head}, run_id VARCHAR, "at" TIMESTAMPTZ, target VARCHAR, golden_case VARCHAR, case_version VARCHAR,
+            run UINTEGER, status VARCHAR, slice VARCHAR, critical BOOLEAN, passed BOOLEAN, error VARCHAR, cost_usd DECIMAL(24, 12),
+            latency_ms DOUBLE, response_model VARCHAR, system_fingerprint VARCHAR, grades JSON, properties JSON)""")
+
+
 MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (
     *(_exchanges, _opinions, _bookkeeping, _expired, _turn_costs, _proxy_keys),
     _score_items,
     _releases,
     _notifications,
     _loaded_at,
+    _rollups,
+    _gate_runs,
 )
 
 

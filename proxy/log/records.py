@@ -12,6 +12,7 @@ import duckdb
 import orjson
 import pyarrow as pa
 
+from proxy.log import rollups
 from proxy.log.columns import CORRECTABLE, TEXT, TIME
 from proxy.log.rows import Scrub
 from proxy.spool.frames import Record
@@ -31,6 +32,8 @@ TABLES: Final = (
     "readings_history",
     "notifications",
     "silences",
+    "gate_runs",
+    "gate_results",
 )
 
 STAMP: Final = "loaded_at"
@@ -102,8 +105,12 @@ def _store(db: duckdb.DuckDBPyConnection, table: str, group: list[Said], stamp: 
         db.execute(f"INSERT INTO {table} ({names}) SELECT {casts} {new}", [stamp] if stamped else None)
     finally:
         db.unregister("arriving")
+    record_ids = [row[0] for row in fresh]
     if table == "readings_history" and fresh:
-        _correct(db, [row[0] for row in fresh])
+        rollups.take_out(db, record_ids)
+        _correct(db, record_ids)
+        rollups.put_in(db, record_ids)
+    rollups.say(db, table, record_ids)
 
 
 def _correct(db: duckdb.DuckDBPyConnection, record_ids: list[str]) -> None:

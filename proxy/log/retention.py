@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import duckdb
 
+from proxy.log import rollups
 from proxy.log.attach import Log
 
 SLICE: Final = timedelta(hours=1)
@@ -50,6 +51,7 @@ def expire(log: Log, bodies_days: int, rows_days: int, now: datetime, seconds: f
             if days and delete is _rows:
                 for table in OPINIONS:
                     db.execute(f"DELETE FROM {table} WHERE created_at < ?", [cutoff])  # noqa: S608  names of our own
+                rollups.expire(db, cutoff)
     finally:
         db.close()
     return Expired(bodies, rows, more=False)

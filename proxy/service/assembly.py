@@ -13,6 +13,7 @@ from proxy.accounting.overrides import Overrides, parse
 from proxy.accounting.pricing import Pricer
 from proxy.exchange import Captured, Reading
 from proxy.keys import key_secret
+from proxy.log import rollups
 from proxy.log.attach import Log
 from proxy.log.forgetting import Subject
 from proxy.log.ingest import Loader
@@ -85,9 +86,11 @@ def price_overrides(settings: Settings) -> Overrides | None:
 
 
 def make_upkeep(log: Log, settings: Settings) -> Callable[[], bool]:
-    """Deletes what is older than `[log]` keeps, a second's worth a call; says whether there is more."""
+    """Deletes what is older than `[log]` keeps and merges old sums, a second's worth a call; says whether there is more."""
 
     def upkeep() -> bool:
-        return expire(log, settings.log.bodies_days, settings.log.rows_days, datetime.now(UTC), seconds=1.0).more
+        now = datetime.now(UTC)
+        expired = expire(log, settings.log.bodies_days, settings.log.rows_days, now, seconds=1.0)
+        return rollups.tidy(log, now) or expired.more
 
     return upkeep
