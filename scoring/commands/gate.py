@@ -11,9 +11,11 @@ from typing import Any
 import click
 
 from proxy.cli import config_option
+from scoring.commands.gate_baseline import baseline
+from scoring.commands.gate_run import run
 
 RUN = "run"
-"""The subcommand that `goldwash gate FILES…` means; it is not listed."""
+"""The subcommand that `goldwash gate FILES…` means."""
 
 
 class Gate(click.Group):
@@ -28,7 +30,7 @@ class Gate(click.Group):
 
 @click.group(cls=Gate)
 def gate() -> None:
-    """Hold a release to the golden cases.
+    """Hold a release to the golden cases: `goldwash gate golden/*.jsonl` runs them and decides.
 
     Exit codes: 0 passed, 1 failed, 2 bad input, 3 judge stale or uncalibrated, 4 could not tell. Where several hold: 2, 4, 1, 3.
     """
@@ -81,6 +83,10 @@ def compare(
     else:
         click.echo(as_text(verdict), nl=False)
     sys.exit(verdict.exit_code)
+
+
+gate.add_command(run)
+gate.add_command(baseline)
 
 
 def _local_rules(config: Path | None) -> Path | None:

@@ -14,7 +14,8 @@ from scoring.gate.wording import in_words
 from scoring.gate.words import State
 
 NEEDS_BASELINE = ("missing", "regression", "anchor", "slices", "cost", "latency")
-WHY = "there is no baseline: `goldwash gate baseline make` makes one"
+WHY = "there is no baseline"
+FIX = ": `goldwash gate baseline make` makes one"
 
 
 def decide_alone(results: Results, rules: Rules, *, today: date, strict: bool = False) -> Verdict:
@@ -30,7 +31,7 @@ def decide_alone(results: Results, rules: Rules, *, today: date, strict: bool = 
         standing.guarding(new, Results(()), results),
         rates.floor(both, results, absolute),
         standing.judge(results.header, rules, today),
-        *(Ruling(rule, State.SKIPPED, WHY) for rule in NEEDS_BASELINE),
+        *(Ruling(rule, State.SKIPPED, WHY + (FIX if rule == "regression" else "")) for rule in NEEDS_BASELINE),
     ]
     outcome, unclear = outcome_of(tuple(found), strict=strict)
     return Verdict(

@@ -123,9 +123,8 @@ def in_words(plans: Sequence[Plan]) -> str:
         more = f", {one.must_pass} of them must pass and run more often" if one.must_pass else ""
         known = f"; {one.known:,} are answered already" if one.known else ""
         judged = f"; a judge may be asked about {one.judged:,}" if one.judged else ""
-        lines.append(
-            f"{one.variant}: {one.cases:,} cases, {one.runs} run{'' if one.runs == 1 else 's'} each{more}: {one.calls:,} calls{known}{judged}; {_dollars(one)}"
-        )
+        runs = f"{one.runs} run{'' if one.runs == 1 else 's'} each{more}"
+        lines.append(f"{one.variant}: {one.cases:,} cases, {runs}: {one.calls:,} calls{known}{judged}; {_dollars(one)}")
     if len(plans) > 1:
         costs = [one.cost_usd for one in plans if one.cost_usd is not None]
         unknown = "" if len(costs) == len(plans) else ", and what has no price"
