@@ -13,6 +13,7 @@ import click
 from proxy.cli import config_option, load_settings
 from scoring.commands.golden_init import init
 from scoring.commands.golden_set import directory_option, opened, record, rubrics_of, shown
+from scoring.commands.golden_staleness import staleness
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -31,6 +32,7 @@ def golden() -> None:
 
 
 golden.add_command(init)
+golden.add_command(staleness)
 
 
 @golden.command("list")

@@ -52,7 +52,7 @@ def seed(drawn: Sequence[Evidence], extremes: Sequence[Evidence], known: Sequenc
     join(seeded, _boundary(ranked[: len(everything) // LARGEST_EDGE], by_id, seeded, ways), known, "boundary")
     apart = attacks | {one.case.source.exchange_id for one in seeded.added}
     pool = [one.exchange for one in drawn if one.exchange.is_answer and one.exchange.exchange_id not in apart]
-    texts = [Text(one.exchange_id, one.feature or "", _text(one)) for one in pool]
+    texts = [Text(one.exchange_id, one.feature or "", asked(one)) for one in pool]
     choice = representative([one for one in texts if one.text.strip()], max(FEWEST, seeded.wanted.get("representative", 0)))
     mean = sum(one.stands_for for one in choice.chosen) / max(1, len(choice.chosen))
     ordered = (*choice.chosen, *choice.spare)
@@ -130,7 +130,7 @@ def _frames(ids: Sequence[str], by_id: Mapping[str, Evidence], ways: Ways) -> li
     return sorted(found.values(), key=lambda one: (not one.tools, not one.system))[:MOST_FRAMES]
 
 
-def _text(exchange: LoggedExchange) -> str:
+def asked(exchange: LoggedExchange) -> str:
     """What is asked in it, without the system's words, as the set compares cases; the newest words first, as they tell most."""
     said = [message.text for message in reversed(exchange.messages) if message.role != "system" and message.text]
     return "\n".join(said)
