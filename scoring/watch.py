@@ -19,7 +19,7 @@ import structlog
 from config.settings import ConfigError, Settings
 from proxy.service.client import Access, ServiceError, find
 
-JOBS: Final[tuple[str, ...]] = ()
+JOBS: Final[tuple[str, ...]] = ("scoring.export.job:telemetry",)
 """`module:function` of each job; the function takes the settings and gives a Job, or None where there is nothing to do.
 
 Raises ConfigError where what was configured for it cannot be used: that is told, and tried again like a failed run.

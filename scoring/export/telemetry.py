@@ -1,0 +1,184 @@
+"""The export itself: which streams there are, where each begins, and how they are sent; for the watcher and for `goldwash export otel`."""
+
+from __future__ import annotations
+
+import copy
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any, Final
+
+import structlog
+
+from config.settings import Settings
+from proxy.log.attach import LAKE
+from proxy.service.client import Access
+from scoring.export.channel import Channel, Outcome
+from scoring.export.following import Following, Held, Row
+from scoring.export.histograms import Histograms
+from scoring.export.position import LAST_ID, Progress, Stream
+from scoring.export.reading import Page, Position, Source, own_host, settled
+from scoring.export.spans import as_event, as_span, of_exchange, resource, scope
+
+TRACES: Final = "traces"
+EVENTS: Final = "evaluation_events"
+SPANS: Final = "evaluation_spans"
+METRICS: Final = "metrics"
+SPELL: Final = 20.0
+"""Seconds of one run that go to one stream before the others have their turn."""
+FIRST_WAIT: Final = 1.0
+LONGEST_WAIT: Final = 300.0
+AGAIN: Final = 60.0
+"""Seconds after which metrics are sent again although nothing was added: receivers forget what is silent."""
+PAGES: Final = 20
+"""Pages that are counted into the histograms before they are sent."""
+
+log = structlog.get_logger("otel")
+
+
+@dataclass(slots=True)
+class Wait:
+    """When a stream may be tried again."""
+
+    until: float = 0.0  # monotonic
+    times: int = 0
+    told: str | None = None
+
+
+@dataclass(slots=True)
+class Export:
+    """All streams of one configuration. One thread; close() at the end."""
+
+    settings: Settings
+    progress: Progress
+    now: Callable[[], float] = time.time
+    channel: Channel = field(init=False)
+    waits: dict[str, Wait] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        otel = self.settings.otel
+        made_by = version("goldwash")
+        self.channel = Channel(otel, self.now)
+        self._resource, self._scope = resource(otel, made_by), scope(made_by)
+
+    _resource: Any = field(init=False)
+    _scope: Any = field(init=False)
+
+    def names(self) -> list[str]:
+        """The streams that are switched on."""
+        otel = self.settings.otel
+        wanted = (TRACES, "traces" in otel.signals), (EVENTS, "logs" in otel.signals), (SPANS, otel.evaluation_spans)
+        return [name for name, on in (*wanted, (METRICS, "metrics" in otel.signals)) if on]
+
+    def begin(self, access: Access, at: datetime) -> None:
+        """Give each stream that is new a place to begin: what comes into the log from now on."""
+        new = [name for name in self.names() if name not in self.progress.streams]
+        if new:
+            newest = self._source(access, at).newest()
+            for name in new:
+                self.progress.streams[name] = Stream(newest)
+            self.progress.save()
+            log.info("sending what comes into the log from now on; `goldwash export otel --since` sends what is older", streams=new)
+
+    def run(self, access: Access, at: datetime) -> int:
+        """One turn of every stream that need not wait; the count of rows acknowledged. Raises ServiceError, ConfigError."""
+        self.begin(access, at)
+        sent = 0
+        for name in self.names():
+            wait = self.waits.setdefault(name, Wait())
+            if time.monotonic() < wait.until:
+                continue
+            try:
+                sent += self.turn(name, access, at)
+            except Held as error:
+                self._held(name, wait, error)
+            else:
+                if wait.told:
+                    log.info("the receiver takes what is sent again", stream=name)
+                self.waits[name] = Wait()
+        return sent
+
+    def turn(self, name: str, access: Access, at: datetime, until: float | None = None) -> int:
+        """Send what one stream has, for SPELL seconds at most. Raises Held, ServiceError, ConfigError."""
+        stream = self.progress.streams[name]
+        source = self._source(access, at)
+        newest = None if source.until else source.newest()
+        ends = time.monotonic() + SPELL if until is None else until
+        if name == METRICS:
+            sent = self._metrics(stream, source)
+        else:
+            sent = self.following(name, stream, source).advance(self.progress, self.now, lambda: time.monotonic() < ends)
+        if newest and time.monotonic() < ends and newest > stream.at_us:
+            stream.at_us, stream.last_id = newest, LAST_ID  # all up to there was seen, and what was not sent is not to be
+        return sent
+
+    def following(self, name: str, stream: Stream, source: Source, by: str = "loaded_at") -> Following:
+        """One stream of spans or events. by: loaded_at, or accepted_at to send a time again."""
+        otel = self.settings.otel
+
+        def spans(rows: list[Row]) -> Outcome:
+            return self.channel.send("traces", [of_exchange(row, otel, self._resource, self._scope) for row in rows])
+
+        def events(rows: list[Row]) -> Outcome:
+            return self.channel.send("logs", [as_event(row, otel, self._resource, self._scope) for row in rows])
+
+        def evaluations(rows: list[Row]) -> Outcome:
+            return self.channel.send("traces", [as_span(row, otel, self._resource, self._scope) for row in rows])
+
+        read, key, made = (source.exchanges, "exchange_id", "accepted_us") if name == TRACES else (source.scores, "record_id", "created_us")
+        send = {TRACES: spans, EVENTS: events, SPANS: evaluations}[name]
+
+        def page(after: Position, limit: int) -> Page:
+            return read(after, limit, by)
+
+        return Following(stream, key, "loaded_us" if by == "loaded_at" else made, page, send, otel.batch)
+
+    def _metrics(self, stream: Stream, source: Source) -> int:
+        """Count what is new into the histograms, send them, and keep both counts and position where that was acknowledged."""
+        otel, now = self.settings.otel, self.now()
+        kept = self.progress.histograms
+        counted = Histograms.load(copy.deepcopy(kept), otel.label_values) if kept else Histograms(int(now * 1e9), otel.label_values)
+        at, rows = stream.position, 0
+        for _ in range(PAGES):
+            page = source.exchanges(at, max(otel.batch, 2000))
+            for row in page.rows:
+                counted.add(row)
+            rows += len(page.rows)
+            if page.rows:
+                at = Position(page.rows[-1]["loaded_us"], page.rows[-1]["exchange_id"])
+            if not page.full:
+                break
+        if rows or (kept and now - (stream.acknowledged_at or 0) > AGAIN):
+            outcome = self.channel.send("metrics", counted.data(int(now * 1e9), self._resource, self._scope))
+            if outcome.kind != "acknowledged":
+                raise Held(outcome.why, outcome.retry_after)
+            stream.at_us, stream.last_id = at
+            stream.sent, stream.refused = stream.sent + rows, stream.refused + outcome.rejected
+            stream.acknowledged_at, stream.held_since, stream.why = now, None, outcome.why or None
+            self.progress.histograms = counted.dump()
+            self.progress.save()
+        return rows
+
+    def _source(self, access: Access, at: datetime) -> Source:
+        lake = self.settings.log.address.startswith(LAKE)
+        otel = self.settings.otel
+        return Source(access, otel.purposes, own_host() if lake else None, otel.content, settled(at, lake=lake))
+
+    def _held(self, name: str, wait: Wait, error: Held) -> None:
+        pause = min(FIRST_WAIT * 2**wait.times, LONGEST_WAIT) * random.uniform(0.8, 1.2)
+        wait.until = time.monotonic() + max(pause, error.retry_after or 0.0)
+        wait.times = min(wait.times + 1, 10)
+        stream = self.progress.streams[name]
+        stream.held_since = stream.held_since or self.now()
+        stream.why = str(error)
+        self.progress.save()
+        if wait.told != stream.why:
+            wait.told = stream.why
+            log.warning("the receiver takes nothing; it is tried again and nothing is lost", stream=name, why=stream.why)
+
+    def close(self) -> None:
+        """Let go of the receiver."""
+        self.channel.close()
