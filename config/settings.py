@@ -125,9 +125,11 @@ def load(path: Path | None, environ: Mapping[str, str], **overrides: Any) -> Set
     )
 
 
-def _rules(settings: Settings, file: Path | None) -> Path:
-    """Where the alert rules are, or may come to be: whole, since the watcher runs elsewhere. Absent = those shipped are in force."""
-    return (settings.alerts.rules or (file.parent if file else Path()) / RULES).expanduser().absolute()
+def _rules(settings: Settings, file: Path | None) -> Path | None:
+    """The file of an operator's own alert rules, whole, since the watcher runs elsewhere; None = those shipped are in force."""
+    beside = (file.parent if file else Path()) / RULES
+    rules = settings.alerts.rules or (beside if beside.is_file() else None)
+    return rules.expanduser().absolute() if rules else None
 
 
 def find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
