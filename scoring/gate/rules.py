@@ -72,6 +72,7 @@ class Budget(_Part):
 
     cost_ratio: Annotated[float, Field(ge=1)] | None = 1.2
     latency_ratio: Annotated[float, Field(ge=1)] | None = 1.3
+    latency_rise_ms: Annotated[float, Field(ge=0)] = 50.0
     cost_usd_per_run: Annotated[float, Field(gt=0)] | None = None
     latency_p95_ms: Annotated[float, Field(gt=0)] | None = None
     alpha: Level = 0.005

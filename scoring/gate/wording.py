@@ -76,7 +76,8 @@ def _sentences(rules: Rules, allowed: Mapping[str, float], today: date) -> Itera
     if budget.cost_ratio is not None or budget.cost_usd_per_run is not None:
         yield f"cost: {_budget(budget.cost_ratio, budget.cost_usd_per_run, '${:.6f} a run')}."
     if budget.latency_ratio is not None or budget.latency_p95_ms is not None:
-        yield f"latency: {_budget(budget.latency_ratio, budget.latency_p95_ms, '95% of runs within {:,.0f} ms')}."
+        least = f" and {budget.latency_rise_ms:,.0f} ms" if budget.latency_ratio is not None and budget.latency_rise_ms else ""
+        yield f"latency: {_budget(budget.latency_ratio, budget.latency_p95_ms, '95% of runs within {:,.0f} ms', least)}."
     yield f"judge: calibrated against human labels, at most {rules.judge.max_age_days} days ago; otherwise exit 3."
     for key, value in rules.pinned.model_dump().items():
         if value:
@@ -86,10 +87,10 @@ def _sentences(rules: Rules, allowed: Mapping[str, float], today: date) -> Itera
         yield f"accepted: {one.case} may fail until {one.expires_on}: {one.owner}, {one.accepted_on}: {one.reason}{state}."
 
 
-def _budget(ratio: float | None, limit: float | None, words: str) -> str:
+def _budget(ratio: float | None, limit: float | None, words: str, least: str = "") -> str:
     parts = []
     if ratio is not None:
-        parts.append(f"at most {(ratio - 1) * 100:.0f}% more than the baseline, beyond chance")
+        parts.append(f"at most {(ratio - 1) * 100:.0f}%{least} more than the baseline, beyond chance")
     if limit is not None:
         parts.append(words.format(limit))
     return " and ".join(parts)

@@ -24,7 +24,7 @@ def _side(costs=None, times=None, header=None, n=60):
 
 
 def _figures(seed, factor=1.0):
-    return factor * np.random.default_rng(seed).lognormal(0, 0.5, 60)
+    return factor * np.random.default_rng(seed).lognormal(7, 0.5, 60)
 
 
 @pytest.mark.parametrize(("rule", "key"), [("cost", "costs"), ("latency", "times")])
@@ -41,6 +41,14 @@ def test_figures_that_vary_by_themselves_do_not_fail(key):
     """Of two hundred comparisons without change, hardly one."""
     failed = sum(verdict(_side(**{key: _figures(i)}), _side(**{key: _figures(1000 + i)})).exit_code for i in range(200))
     assert failed <= 4
+
+
+def test_a_rise_too_small_to_notice_is_none():
+    """Three milliseconds instead of one are another machine, and no slower release."""
+    found = verdict(_side(times=[1.0] * 60), _side(times=[3.0] * 60)).ruling("latency")
+    assert found.state is State.PASSED
+    assert "2 ms; a rise counts from 50 ms" in found.sentence
+    assert verdict(_side(times=[100.0] * 60), _side(times=[160.0] * 60)).ruling("latency").state is State.FAILED
 
 
 def test_few_figures_leave_a_rise_unclear():
