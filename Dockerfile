@@ -3,6 +3,7 @@
 #   docker exec CONTAINER goldwash sql "FROM cost_daily"
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /goldwash
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev
 COPY . .
 RUN scripts/install
 

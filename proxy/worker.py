@@ -6,6 +6,12 @@ standard input. It ends when it is told to (SIGTERM: drain) or when the leash, a
 
 from __future__ import annotations
 
+# isort: off
+from proxy import compiled
+
+COMPILED = compiled.use()  # before anything of the lane is imported
+# isort: on
+
 import argparse
 import asyncio
 import gc

@@ -18,7 +18,8 @@ import structlog
 
 from proxy.exchange import Ending
 from proxy.spool import frames
-from proxy.spool.writer import Spool, SpoolFull, sync
+from proxy.spool.bound import SpoolFull
+from proxy.spool.writer import Spool, sync
 
 if TYPE_CHECKING:
     from proxy.lane.exchange import LiveExchange

@@ -2,7 +2,10 @@
 
 import sys
 
-from proxy.service.main import main
+from proxy import compiled
 
 if __name__ == "__main__":
+    compiled.use()  # before anything that is compiled is imported
+    from proxy.service.main import main
+
     sys.exit(main())

@@ -31,8 +31,8 @@ from proxy.service.readers import Answer, Limits, QueryError, Readers
 from proxy.service.run import OwnRun
 from proxy.service.snapshots import snapshot
 from proxy.spool import barrier
+from proxy.spool.bound import SpoolFull
 from proxy.spool.reader import runs
-from proxy.spool.writer import SpoolFull
 
 MAX_BODY: Final = 16 << 20
 """Bytes of a POST; documents of a context are the largest."""

@@ -12,6 +12,10 @@ LAST_ROOM: Final = 0.1
 """Share of the bound that is kept for heads and ends alone: an exchange without its bodies takes about a kilobyte."""
 
 
+class SpoolFull(OSError):
+    """No segment could be allocated; the frame was not written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bound:
     """`[spool] max_gb`. Whoever allocates asks first, so each writer may overshoot by one segment."""

@@ -20,17 +20,13 @@ import time
 from pathlib import Path
 from typing import Final
 
-from proxy.spool.bound import Bound
+from proxy.spool.bound import Bound, SpoolFull
 from proxy.spool.frames import ALIGN, HEADER_SIZE, MAGIC, PREFIX, SEALED, checksum, span
 
 LAST_SEGMENT: Final = 1 << 20
 """Bytes of a segment for frames without bodies, where there is no room for a whole one."""
 _PAGE: Final = 4096
 _SIZE = struct.Struct("<I")
-
-
-class SpoolFull(OSError):
-    """No segment could be allocated; the frame was not written."""
 
 
 class Segment:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from proxy.spool import frames
-from proxy.spool.bound import Bound, usage
+from proxy.spool.bound import Bound, SpoolFull, usage
 from proxy.spool.reader import SegmentReader, runs
-from proxy.spool.writer import LAST_SEGMENT, Spool, SpoolFull, sync
+from proxy.spool.writer import LAST_SEGMENT, Spool, sync
 
 SEGMENT = 1 << 16
 
