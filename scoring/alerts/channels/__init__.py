@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
@@ -36,6 +36,11 @@ class Channel:
     def of(self) -> Kind:
         """What it is on the shelf."""
         return SHELF[self.kind]
+
+    @property
+    def repeats(self) -> timedelta | None:
+        """How often it must hear again what goes on; None = never."""
+        return None if getattr(self.options, "form", "api") == "webhook" else self.of.repeats
 
     def takes(self, notification: Notification) -> bool:
         """Whether it is told of this one."""

@@ -1,0 +1,290 @@
+"""Turns what changed into messages, and gets each to its channels: again and again, later each time, until it is taken or given up.
+
+`receive` puts incidents and messages on the desk in one transaction; `deliver` empties the desk, a thread a channel, so that one that is
+down or slow holds up no other. A message is marked only after it was taken: a process that is killed in between sends it again, under the
+same key (dedup_key, webhook-id, labels, Message-ID), by which a channel that can deduplicate shows it once. Messages of one channel go in
+their order. After the last try a message becomes a dead letter: a row of `notifications`, and a line of the log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import random
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from config.settings import ConfigError, Settings
+from proxy.service.client import Access, ServiceError
+from scoring.alerts import rules, silences
+from scoring.alerts.channels import Channel, channels
+from scoring.alerts.channels.contract import Environ, NoSecret
+from scoring.alerts.desk import ChannelStanding, Desk, State, Waiting
+from scoring.alerts.incidents import PACE, Incident, Notification, take
+from scoring.alerts.notifications import notification
+from scoring.alerts.rules import RuleFile
+from scoring.alerts.sending import Outcome, send
+from scoring.alerts.states import Silence, Transition
+from scoring.outbox import Outbox, record_id
+from scoring.watch import Job
+
+FIRST_PAUSE: Final = 5.0
+LONGEST_PAUSE: Final = 900.0
+"""Seconds between two tries at a channel; doubled each time, with jitter."""
+LONGEST_ASKED: Final = 6 * 3600.0
+"""Seconds that a Retry-After is obeyed at most; what lies further ahead is a clock that stepped back."""
+FEWEST_TRIES: Final = 20
+"""Tries before a message is given up for its age: a clock that jumped ahead makes everything old at once."""
+BUDGET: Final = 30.0
+"""Seconds after which one run stops beginning new messages."""
+RESOLVED_AGAIN: Final = timedelta(minutes=5)
+"""How long Alertmanager asks to be told again that something is over."""
+EVERY: Final = 10.0
+
+log = structlog.get_logger("alerts")
+Explain = Callable[[Notification], Notification]
+"""Adds what is known of the cause: text, SQL, sample exchanges. It may ask the log; if it fails, the notification goes as it is."""
+
+
+def receive(
+    access: Access,
+    transitions: Iterable[Transition],
+    file: RuleFile,
+    now: datetime,
+    explain: Explain | None = None,
+) -> list[Notification]:
+    """Take in what changed, and put down what must be said; what is said now comes back.
+
+    Call it before the transitions are stored as done, and again after a crash: the same ones again say nothing. Works while the log is
+    down (with the silences that were known last). Raises ConfigError where the channels of the file cannot be used.
+    """
+    to = channels(file)
+    with _alone(access.settings.data_dir), Desk(access.settings.data_dir) as desk:
+        known = _silences(access, desk, now)
+        before = desk.incidents()
+        after, said = take(transitions, before, known, {rule.name: rule for rule in file.enabled}, now)
+        said = [_explained(one, explain) for one in said]
+        desk.keep(before, after, [(channel.name, one) for one in said for channel in to if _goes(one, channel, file)], now)
+    for one in said:
+        if not any(_goes(one, channel, file) for channel in to):
+            log.info("an incident that no channel takes", incident=one.incident_id, kind=one.kind, title=one.title)
+    return said
+
+
+@dataclass(slots=True)
+class Delivery:
+    """Empties the desk. `now` is asked again for each try; chance: in [0, 1), for jitter."""
+
+    data_dir: Path
+    environ: Environ
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    chance: Callable[[], float] = random.random
+    sending: Callable[[Any, datetime], Outcome] = send
+    tell: Callable[[str, Waiting, State | str, str | None], None] = lambda *_: None
+
+    def run(self, to: Sequence[Channel]) -> None:
+        """Give each channel what waits for it; returns when all are done, or have used up their time."""
+        threads = [threading.Thread(target=self._guarded, args=(channel,), name=f"channel {channel.name}", daemon=True) for channel in to]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        with Desk(self.data_dir) as desk:
+            desk.tidy(self.now())
+
+    def _guarded(self, channel: Channel) -> None:
+        try:
+            with Desk(self.data_dir) as desk:
+                if channel.options.enabled:
+                    self._drain(channel, desk)
+                    self._repeat(channel, desk)
+        except Exception:  # one channel's fault is its own
+            log.exception("a channel could not be served", channel=channel.name)
+
+    def _drain(self, channel: Channel, desk: Desk) -> None:
+        began = self.now()
+        if self._rests(channel, desk, began):
+            return
+        while messages := desk.waiting(channel.name):
+            for message in messages:
+                if not self._one(channel, message, desk) or abs((self.now() - began).total_seconds()) > BUDGET:
+                    return
+
+    def _one(self, channel: Channel, message: Waiting, desk: Desk) -> bool:
+        """Try one message; whether the channel can take the next."""
+        now = self.now()
+        outcome = self._tried(channel, message.notification, now)
+        if outcome is None:  # this channel has no word for it
+            desk.done(message, "merged", now)
+        elif outcome.ok:
+            desk.done(message, "sent", now)
+            self.tell(channel.name, message, "sent", None)
+        elif outcome.hopeless or (now - message.made_at > channel.options.give_up_after and message.tries + 1 >= FEWEST_TRIES):
+            desk.done(message, "dead", now, outcome.error)
+            log.error("a notification was given up", channel=channel.name, title=message.notification.title, why=outcome.error)
+            self.tell(channel.name, message, "dead", outcome.error)
+            return outcome.hopeless  # the next may be taken; after a long outage the channel rests first
+        else:
+            pause = min(FIRST_PAUSE * 2.0 ** min(self._failures(channel, desk), 20), LONGEST_PAUSE) * (0.5 + self.chance() / 2)
+            pause = max(pause, min(outcome.wait or 0.0, LONGEST_ASKED))
+            desk.failed(message, outcome.error or "it failed", now, now + timedelta(seconds=pause))
+            if message.tries == 0:
+                self.tell(channel.name, message, "failed", outcome.error)
+            return False
+        return True
+
+    def _tried(self, channel: Channel, what: Notification, now: datetime) -> Outcome | None:
+        try:
+            made = channel.message(what, self.environ, now)
+        except NoSecret as error:
+            return Outcome(False, str(error))
+        return None if made is None else self.sending(made, now)
+
+    def _repeat(self, channel: Channel, desk: Desk) -> None:
+        """Tell a channel that forgets what goes on, and what has just ended."""
+        every, now = channel.repeats, self.now()
+        last = desk.repeated_at(channel.name)
+        if every is None or self._rests(channel, desk, now) or (last is not None and timedelta() <= now - last < every):
+            return
+        error = None
+        for incident in desk.incidents():
+            what = _again(incident, now)
+            if what is None or not channel.takes(what):
+                continue
+            outcome = self._tried(channel, what, now)
+            if outcome is not None and not outcome.ok:
+                error = outcome.error or "it failed"
+                break
+        else:
+            if last is None and not desk.incidents():
+                return
+        desk.repeated(channel.name, now, error)
+
+    def _rests(self, channel: Channel, desk: Desk, now: datetime) -> bool:
+        standing = next((one for one in desk.standing() if one.name == channel.name), None)
+        until = standing.not_before if standing else None
+        return until is not None and timedelta() < until - now <= timedelta(seconds=LONGEST_ASKED)
+
+    def _failures(self, channel: Channel, desk: Desk) -> int:
+        return next((one.failures for one in desk.standing() if one.name == channel.name), 0)
+
+
+def standing(data_dir: Path) -> list[ChannelStanding]:
+    """How each channel does. Touches neither the log nor the network: for the watchdog of channels, and for people."""
+    with Desk(data_dir) as desk:
+        return desk.standing()
+
+
+def incidents(data_dir: Path) -> list[Incident]:
+    """The incidents that are open, or were until an hour ago, oldest first."""
+    with Desk(data_dir) as desk:
+        return desk.incidents()
+
+
+def job(settings: Settings) -> Job:
+    """For the watcher: reminders, silences that end, and all that waits, every few seconds. Raises ConfigError."""
+    in_force = rules.load(settings.alerts.rules)
+    to = channels(in_force)
+    told: str | None = None
+
+    def run(access: Access, now: datetime) -> None:
+        nonlocal in_force, to, told
+        fresh, wrong = rules.reload(settings.alerts.rules, in_force)
+        try:
+            to, in_force = channels(fresh), fresh
+        except ConfigError as error:
+            wrong = f"{error}. The channels that were in force stay in force"
+        if wrong != told:
+            told = wrong
+            if wrong:
+                log.warning("the rules file cannot be used", why=wrong)
+        receive(access, (), in_force, now)
+        with Outbox(settings, "alerts") as outbox:
+            lock = threading.Lock()
+
+            def tell(channel: str, message: Waiting, state: str, error: str | None) -> None:
+                with lock, contextlib.suppress(Exception):  # a full disk must not stop what people hear; the desk has it too
+                    outbox.add("notifications", row(channel, message, state, error), identity(channel, message, state))
+
+            Delivery(settings.data_dir, os.environ, tell=tell).run(to)
+
+    return Job("alert delivery", EVERY, run)
+
+
+def row(channel: str, message: Waiting, state: str, error: str | None) -> dict[str, Any]:
+    """What the log keeps of a message: sent, failed (the first time) or dead."""
+    what = message.notification
+    return {
+        "incident_id": what.incident_id,
+        "kind": what.kind,
+        "severity": what.severity,
+        "rule": what.rule,
+        "slice": dict(what.slice),
+        "channel": channel,
+        "state": state,
+        "tries": message.tries + 1,
+        "title": what.title,
+        "error": error,
+        "told_at": what.at.isoformat(),
+        "value": what.value,
+        "threshold": what.threshold,
+        "firing": what.firing,
+        "samples": list(what.samples),
+    }
+
+
+def identity(channel: str, message: Waiting, state: str) -> bytes:
+    """The row's id: the same message in the same state is one row, however often it is written."""
+    return record_id("notification", channel, message.notification.id, state)
+
+
+def _again(incident: Incident, now: datetime) -> Notification | None:
+    if incident.told:
+        going_on = [one for one in incident.members.values() if one.condition != "resolved" and one.silence_id is None]
+        return notification(incident, "reminded", going_on, now) if going_on else None
+    if incident.resolved_at is not None and timedelta() <= now - incident.resolved_at < RESOLVED_AGAIN:
+        return notification(incident, "resolved", list(incident.members.values()), incident.resolved_at)
+    return None
+
+
+def _goes(what: Notification, channel: Channel, file: RuleFile) -> bool:
+    named = {name for rule in file.rules if rule.name in what.rule.split(", ") for name in (rule.channels or (channel.name,))}
+    return channel.takes(what) and (not named or channel.name in named)
+
+
+def _explained(what: Notification, explain: Explain | None) -> Notification:
+    if explain is None or what.kind not in {"opened", "updated"}:
+        return what
+    try:
+        return explain(what)
+    except Exception as error:  # whoever must hear of it hears of it, cause or not
+        log.warning("the cause of an incident could not be looked for", incident=what.incident_id, why=str(error)[:200])
+        return what
+
+
+def _silences(access: Access, desk: Desk, now: datetime) -> list[Silence]:
+    try:
+        found = silences.read(access, now - PACE.forget * 30)
+    except (ServiceError, OSError):
+        return desk.silences()
+    desk.keep_silences(found)
+    return found
+
+
+@contextlib.contextmanager
+def _alone(data_dir: Path) -> Iterator[None]:
+    """One at a time over the incidents of a data directory: they are read, worked on and put back."""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = os.open(data_dir / "alerts.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
