@@ -12,14 +12,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from config.settings import ConfigError, Settings
 from proxy.service.client import Access, ServiceError, find
+from proxy.service.readers import Answer
 
-JOBS: Final[tuple[str, ...]] = ("scoring.export.job:telemetry",)
+JOBS: Final[tuple[str, ...]] = ("scoring.export.job:telemetry", "scoring.alerts.delivery:job")
 """`module:function` of each job; the function takes the settings and gives a Job, or None where there is nothing to do.
 
 Raises ConfigError where what was configured for it cannot be used: that is told, and tried again like a failed run.
@@ -44,6 +45,7 @@ class Job:
 
     Runs in a thread of its own, never twice at once; it keeps its own state, and finds it again in the log after a restart.
     """
+    needs_log: bool = True  # False: it runs while the log service is down too; what it asks of the log raises ServiceError then
 
 
 class Served(Access):
@@ -54,6 +56,17 @@ class Served(Access):
         if remote is None:
             raise ServiceError(503, "the log service does not answer", "it is starting, or `goldwash up` does not run")
         self.settings, self.remote, self.log, self._readers = settings, remote, None, None
+
+
+class Unserved(Access):
+    """Stands for a log that cannot be asked now."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.remote, self.log, self._readers = settings, None, None, None
+
+    def sql(self, sql: str, name: str = "json", parameters: Any = None) -> Answer:
+        """Raises ServiceError."""
+        raise ServiceError(503, "the log service does not answer", "it is starting, or `goldwash up` does not run")
 
 
 @dataclass(slots=True)
@@ -125,11 +138,19 @@ class Watch:
     def _once(self, job: Job, record: Record) -> None:
         record.runs += 1
         record.last_run = self.now()
-        with self.access(self.settings) as access:
+        with self._reached(job) as access:
             job.run(access, record.last_run)
         if record.failed_in_a_row:
             log.info("a job goes on", job=record.name, failures=record.failed_in_a_row)
         record.failed_in_a_row, record.error, record.last_success = 0, None, self.now()
+
+    def _reached(self, job: Job) -> Access:
+        try:
+            return self.access(self.settings)
+        except ServiceError:
+            if job.needs_log:
+                raise
+            return Unserved(self.settings)
 
     def _failed(self, record: Record, error: Exception) -> None:
         text = (str(error).splitlines() or [""])[0] or type(error).__name__

@@ -215,7 +215,7 @@ def job(settings: Settings) -> Job:
 
             Delivery(settings.data_dir, os.environ, tell=tell).run(to)
 
-    return Job("alert delivery", EVERY, run)
+    return Job("alert delivery", EVERY, run, needs_log=False)
 
 
 def row(channel: str, message: Waiting, state: str, error: str | None) -> dict[str, Any]:
