@@ -17,6 +17,14 @@ def ids(receiver):
     return [attributes(span)["goldwash.exchange_id"] for span in receiver.spans]
 
 
+def killed_before_its_note(monkeypatch, room, export, name):
+    """The receiver has said yes, and at that instant the process dies."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "save", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            room.turn(export, name)
+
+
 @pytest.fixture
 def receiver():
     with ByHttp() as found:
@@ -45,9 +53,7 @@ def test_what_was_in_flight_is_repeated_with_the_same_ids(room, receiver, monkey
     """A process that dies between the receiver's yes and its own note sends that batch again: same trace, same span."""
     room.store(range(4))
     export = room.export(receiver.url, batch=4)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Progress, "save", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))  # killed at that instant
-        room.turn(export, "traces")
+    killed_before_its_note(monkeypatch, room, export, "traces")
     room.turn(room.export(receiver.url, batch=4), "traces")
     sent = [(span.trace_id, span.span_id) for span in receiver.spans]
     assert sent[:4] == sent[4:]
@@ -58,9 +64,7 @@ def test_metrics_that_are_sent_twice_count_once(room, receiver, monkeypatch):
     """The same death: cumulative points say the same again; and what comes later is added to what was counted before the restart."""
     room.store(range(4))
     export = room.export(receiver.url)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Progress, "save", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
-        room.turn(export, "metrics")
+    killed_before_its_note(monkeypatch, room, export, "metrics")
     room.turn(room.export(receiver.url), "metrics")
     (point,) = receiver.points("gen_ai.client.operation.duration")
     assert point.count == 4
