@@ -51,7 +51,7 @@ TIERS: Final[dict[str, tuple[tuple[int, timedelta, timedelta], ...]]] = {
 
 _DIMENSIONS: Final = ", ".join(DIMENSIONS)
 _ERROR: Final = "(coalesce(status >= 400, false) OR error_type IS NOT NULL OR ending IN ('partial', 'upstream_error', 'lost'))"
-_WHOLE: Final = f"ending = 'complete' AND NOT {_ERROR} AND turns IS NULL"
+_WHOLE: Final = "ending = 'complete' AND NOT is_error AND turns IS NULL"
 UNHAPPY: Final = """
     (f.score <= 0 OR (lower(f.name) IN ('rating', 'stars') AND f.score <= 2)
      OR lower(f.value) IN ('false', 'down', 'thumbs_down', 'thumbs-down', 'thumbsdown', 'bad', 'negative', 'dislike', 'no', '👎', '-1', '0')
@@ -193,7 +193,7 @@ def _bin(column: str) -> str:
     return f"CASE WHEN {_WHOLE} THEN CAST(greatest(0, least(250, floor(8 * log2(greatest({column}, 0.25))) + 16)) AS UTINYINT) END"
 
 
-def _counted(source: str, where: str = "true", minutes: int = 1, sign: int = 1) -> str:
+def _counted(source: str, where: str = "", minutes: int = 1, sign: int = 1) -> str:
     """The statement that adds (or with sign -1 subtracts) rows of exchanges."""
     whole = (
         *("count(*)", "count(*) FILTER (is_error)"),
@@ -218,10 +218,10 @@ def _counted(source: str, where: str = "true", minutes: int = 1, sign: int = 1) 
             {minus}sum(cost_usd) AS cost_usd, {minus}sum(duration_ms) FILTER (durations IS NOT NULL) AS duration_ms, {bins}
         FROM (
             SELECT {slices}, coalesce(response_model, request_model) AS response_model, coalesce(ended_at, accepted_at) AS at_,
-                {_ERROR} AS is_error, input_tokens IS NOT NULL OR output_tokens IS NOT NULL AS is_known,
+                is_error, input_tokens IS NOT NULL OR output_tokens IS NOT NULL AS is_known,
                 status, ending, refusal, retry_of, {tokens}, cost_usd, duration_ms,
                 {_bin("duration_ms")} AS durations, {_bin("time_to_first_chunk_ms")} AS first_chunks
-            FROM {source} WHERE {where})
+            FROM (SELECT *, {_ERROR} AS is_error FROM {source}{f" WHERE {where}" if where else ""}))
         GROUP BY bucket, {_DIMENSIONS}"""  # noqa: S608  names of our own
 
 

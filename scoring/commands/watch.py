@@ -64,7 +64,7 @@ async def keep(settings: Settings, leash: int) -> int:
     try:
         watching = Watch(settings)
         watching.start()
-        log.info("watching", jobs=len(watching.jobs), rules=str(settings.alerts.rules))
+        log.info("watching", jobs=len(watching.jobs), rules=str(settings.alerts.rules or "shipped"))
         await stopped.wait()
         clean = await asyncio.to_thread(watching.stop, PATIENCE)
         log.info("stopped", clean=clean)
