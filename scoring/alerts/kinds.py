@@ -93,7 +93,9 @@ class Quality(Common):
     sli: SliName = "judged_pass"
     drop: Share = Field(default=0.05, description="How far the mean must lie under its baseline.")
     window_days: Annotated[int, Field(ge=2, le=28)] = Field(default=7, description="Days of the mean.")
-    baseline_days: Annotated[int, Field(ge=7, le=180)] = Field(default=28, description="Days before them that a drop is measured from.")
+    baseline_days: Annotated[int, Field(ge=7, le=180)] = Field(
+        default=56, description="Days before them that a drop is measured from: more days, a surer baseline."
+    )
     cusum: bool = Field(default=True, description="false = the mean alone.")
     false_alarms: Annotated[float, Field(ge=0.001, le=0.5)] = Field(
         default=0.05, description="Chance that a stream which does not change fires within 90 days, both tests together."
@@ -102,7 +104,7 @@ class Quality(Common):
         default="slice", description='What false_alarms is for: each slice, or all slices of the rule together ("rule").'
     )
     min_count: Count = Field(default=100, description="Events of the baseline below which it says nothing.")
-    resolve_after: Wait = Field(default=timedelta(days=1), description="How long it must be clear before it is resolved.")
+    resolve_after: Wait = Field(default=timedelta(0), description="How long it must be clear: its recovery is tested already.")
     no_data_after: Wait = Field(default=timedelta(days=7), description="How long a firing alert goes on firing while nothing is heard.")
 
 
