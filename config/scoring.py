@@ -109,6 +109,12 @@ class Scoring(Section):
     attempts: int = Field(default=5, ge=1, le=20, description="Tries of one call, for rate limits, server errors and time-outs.")
     low_confidence: Share = Field(default=0.8, description="Confidence below which the second judge is asked.")
     audit_per_day: int = Field(default=10, ge=0, description="Random items a day that a person looks at, whatever the judge said.")
+    anchors: int = Field(
+        default=50,
+        ge=0,
+        description="Labelled items of each rubric that the judge is asked about again and again: flips show a changed judge.",
+    )
+    anchor_days: float = Field(default=7.0, gt=0, description="Days between two readings of an anchor.")
     workers: int = Field(default=0, ge=0, le=64, description="Processes that run checks; 0 = one a core, two at most.")
     follow_seconds: Seconds = Field(default=120.0, description="Seconds between two rounds of `score --follow`.")
     most_characters: int = Field(default=60_000, ge=2000, description="Characters of one item that a judge is shown.")

@@ -19,7 +19,7 @@ from scoring.logged import LoggedExchange
 from scoring.outbox import Outbox, record_id
 from scoring.pages import WITHIN, Window, by_id, paged, rows
 from scoring.pages import day as day_of
-from scoring.population import UNHAPPY
+from scoring.population import FEEDBACK, UNHAPPY
 from scoring.tasks import NEAR_DUPLICATE, Tasks
 from scoring.themes import groups, themes
 
@@ -93,7 +93,7 @@ def _complaints(access: Access, span: Window, found: dict[tuple[str, str], Flag]
     sql = f"""
         SELECT e.exchange_id::VARCHAR AS id, e.feature, string_agg(coalesce(nullif(f.comment, ''), f.value, ''), ' / ' ORDER BY f.record_id) AS said,
             bool_or(lower(f.name) = 'correction') AS corrected
-        FROM feedback f JOIN exchanges e ON e.exchange_id = f.exchange_id OR (f.exchange_id IS NULL AND e.response_id = f.response_id)
+        FROM {FEEDBACK} f JOIN exchanges e USING (exchange_id)
         WHERE {UNHAPPY} AND {WITHIN.format("e.")} AND e.purpose = 'app' GROUP BY ALL"""  # noqa: S608, E501  all of it is ours
     for row in paged(access, sql, "id", span.parameters):
         said = (row["said"] or "").strip(" /")[:300]

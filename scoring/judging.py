@@ -33,7 +33,7 @@ from scoring.outbox import Outbox
 from scoring.pages import Window, by_id, of_traces
 from scoring.population import Item
 from scoring.sampling import Drawn
-from scoring.verdicts import JUDGE, SECOND, About, Answer
+from scoring.verdicts import ANCHOR, JUDGE, SECOND, About, Answer
 
 PAGE: Final = 500
 PAGE_BYTES: Final = 16 << 20
@@ -116,11 +116,14 @@ def run(
     environ: Mapping[str, str],
     run_id: str,
     mean: Decimal = Decimal(0),
-    attempts: int | None = None,
+    reading: str = "",
 ) -> Bench:
-    """Judge items in their order; `done` hears of each. Raises ConfigError, ServiceError, SpoolFull; never for what a judge does."""
+    """Judge items in their order; `done` hears of each. Raises ConfigError, ServiceError, SpoolFull; never for what a judge does.
+
+    reading: the items are anchors, asked again on this day whatever the log holds, by the first judge alone.
+    """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run(settings, options, span, tasks, access, outbox, pricer, done, environ, run_id, mean, attempts))
+        return runner.run(_run(settings, options, span, tasks, access, outbox, pricer, done, environ, run_id, mean, reading))
 
 
 async def _run(
@@ -135,18 +138,18 @@ async def _run(
     environ: Mapping[str, str],
     run_id: str,
     mean: Decimal,
-    attempts: int | None,
+    reading: str,
 ) -> Bench:
     assert options.judge is not None
     async with judges.session(options.concurrency) as session:
-        tries = attempts or options.attempts
+        tries = options.attempts
         try:
             first = Client(session, options.judge, settings, pricer, environ, attempts=tries)
             second = Client(session, options.second_judge, settings, pricer, environ, attempts=tries) if options.second_judge else None
         except Down as error:
             raise ConfigError(f"config/scoring.toml: {error}") from error
         bench = Bench(first, second, options, None if options.budget_usd is None else Decimal(str(options.budget_usd)), mean)
-        room = _Room(bench, outbox, options.sampling.seed, run_id)
+        room = _Room(bench, outbox, options.sampling.seed, run_id, reading)
         queue: asyncio.Queue[_Ready | None] = asyncio.Queue(2 * options.concurrency)
         try:
             async with asyncio.TaskGroup() as group:  # a worker that dies takes all with it: nobody waits for what never comes
@@ -177,6 +180,7 @@ class _Room:
     outbox: Outbox
     seed: str
     run_id: str
+    reading: str
 
 
 async def _work(room: _Room, queue: asyncio.Queue[_Ready | None], done: Callable[[Outcome], None]) -> None:
@@ -196,7 +200,10 @@ async def _judged(room: _Room, ready: _Ready) -> Outcome:
     posed = question(task.rubric, asked, ready.material, task.item.item, room.seed)
     opinions: list[_Opinion] = []
     try:
-        opinions.append(await _opinion(room, bench.first, ready, posed, JUDGE))
+        opinions.append(await _opinion(room, bench.first, ready, posed, ANCHOR if room.reading else JUDGE))
+        if room.reading:
+            verdict = opinions[0].verdict
+            return _outcome(task, "unscored" if verdict.passed is None else "scored", verdict.unscored, opinions)
         if bench.second is not None and needs_second(opinions[0].verdict, bench.options.low_confidence):
             opinions.append(await _opinion(room, bench.second, ready, posed, SECOND))
     except _TooDear:
@@ -246,8 +253,8 @@ async def _opinion(room: _Room, client: Client, ready: _Ready, posed: Question, 
     assert task.rubric is not None
     mark = bench.mark(client.judge, task.rubric)
     request_hash = sha256(wire.body(client.judge, posed)).hexdigest()[:32]
-    about = About(task.item, task.drawn, task.rubric, client.judge, role, mark, request_hash, room.run_id)
-    answer = ready.stored.get((mark, request_hash))
+    about = About(task.item, task.drawn, task.rubric, client.judge, role, mark, request_hash, room.run_id, room.reading)
+    answer = ready.stored.get((mark, request_hash)) if not room.reading else None
     reply = None
     if answer is None:
         reply = await _asked(bench, client, posed, task.item.exchange_id)

@@ -22,7 +22,7 @@ from config.settings import ConfigError, Settings
 from proxy.exchange import Usage
 from proxy.service.client import Access, NoLog
 from proxy.service.opinions import uuid7
-from scoring import checking, costs, flagging, judging
+from scoring import anchors, checking, costs, flagging, judging
 from scoring.judge.client import Health
 from scoring.judge.fingerprint import fingerprint
 from scoring.judge.rubric import Rubric
@@ -97,6 +97,7 @@ class Summary:
     calls: int = 0
     cost_usd: Decimal = Decimal(0)
     unpriced: int = 0
+    anchors: int = 0  # judged again in this run
     flags: int = 0
     judge: Health | None = None
     second_judge: Health | None = None
@@ -129,6 +130,7 @@ def night(with_: Night) -> Summary:
         sampled = sample(with_, summary)
         judge(with_, sampled, outbox, summary)
         if not with_.growing:
+            judge_anchors(with_, outbox, summary)
             flag(with_, sampled, outbox, summary)
         close(with_, outbox, summary)
     return summary
@@ -231,6 +233,41 @@ def judge(with_: Night, sampled: Sample, outbox: Outbox, summary: Summary) -> No
     outbox.deliver()
 
 
+def judge_anchors(with_: Night, outbox: Outbox, summary: Summary) -> None:
+    """Ask the judge again about the anchors that are due, so that `calibrate` sees whether it is still the same."""
+    if with_.options.judge is None or (summary.judge is not None and summary.judge.down):
+        return
+    with Access(with_.settings) as access:
+        asked, span = anchors.due(access, with_.options, _rubrics_of(with_), with_.day)
+        if not asked:
+            return
+        options = _affordable(with_, access)
+        with_.progress.begin("anchors", len(asked))
+
+        def done(outcome: Outcome) -> None:
+            summary.anchors += outcome.state in ("scored", "unscored")
+            with_.progress.advance(1)
+
+        bench = judging.run(
+            with_.settings,
+            options,
+            span,
+            sorted(asked, key=lambda task: task.item.exchange_id),
+            access,
+            outbox,
+            costs.pricer(with_.settings),
+            done,
+            environ=with_.environ,
+            run_id=with_.run_id,
+            mean=costs.expected(with_.settings, with_.options, with_.options.judge, asked) or Decimal(0),
+            reading=with_.day.isoformat(),
+        )
+        summary.calls += bench.first.health.calls
+        summary.cost_usd += bench.first.health.cost_usd
+        summary.unpriced += bench.first.health.unpriced
+    outbox.deliver()
+
+
 def flag(with_: Night, sampled: Sample, outbox: Outbox, summary: Summary) -> None:
     """Put what failed, what is in doubt and what users complained of before people, grouped and named."""
     with_.progress.begin("flagging", 1)
@@ -242,7 +279,7 @@ def flag(with_: Night, sampled: Sample, outbox: Outbox, summary: Summary) -> Non
 
 def close(with_: Night, outbox: Outbox, summary: Summary) -> None:
     """Say in the log what this run did, where it did anything."""
-    if not (summary.checked or summary.judged or summary.flags or outbox.count):
+    if not (summary.checked or summary.judged or summary.anchors or summary.flags or outbox.count):
         return
     state = "growing" if with_.growing else "done" if summary.complete else "incomplete"
     content = {
@@ -269,6 +306,11 @@ def _chosen(people: Population, plan: Design) -> tuple[dict[str, Item], list[Dra
     items = {item.item: item for item in people.candidates(plan)}
     chosen = draw(plan, (item.candidate for item in items.values()))
     return {one.item: items[one.item] for one in chosen}, chosen
+
+
+def _rubrics_of(with_: Night) -> dict[str, Rubric]:
+    """The rubrics that tasks use, by name."""
+    return {name: with_.rubrics[name] for name in sorted(with_.tasks.rubrics) if name in with_.rubrics}
 
 
 def _rubric(with_: Night, item: Item) -> Rubric | None:
@@ -319,6 +361,7 @@ def _affordable(with_: Night, access: Access) -> Scoring:
         "SELECT CAST(coalesce(sum(cost_usd), 0) AS DOUBLE) AS usd FROM score_items WHERE day = CAST($day AS DATE)",
         {"day": with_.day.isoformat()},
     )[0]["usd"]
+    spent += anchors.spent(access, with_.day)
     return with_.options.model_copy(update={"budget_usd": max(0.0, budget - spent)})
 
 

@@ -21,6 +21,11 @@ from scoring.tasks import Tasks
 
 UNHAPPY: Final = rollups.UNHAPPY
 """Whether a row `f` of feedback says that the answer was not good; the log counts by the same words."""
+FEEDBACK: Final = """
+    (SELECT * FROM feedback WHERE exchange_id IS NOT NULL
+     UNION ALL SELECT f.* REPLACE (e.exchange_id AS exchange_id) FROM feedback f JOIN exchanges e ON e.response_id = f.response_id
+     WHERE f.exchange_id IS NULL)"""
+"""Feedback with our id, also where the client knew the provider's alone. An OR in a join would compare each row with each exchange."""
 ELIGIBLE: Final = """
     e.purpose = 'app' AND e.ending = 'complete' AND e.error_type IS NULL AND coalesce(e.status, 200) < 400
     AND e.operation IN (SELECT unnest($operations)) AND e.retry_of IS NULL AND e.properties['retry_count'] IS NULL
@@ -59,9 +64,7 @@ _ITEMS: Final = f"""
         SELECT DISTINCT e.feature, e.prompt_version FROM exchanges e
         WHERE e.accepted_at >= CAST($known AS TIMESTAMPTZ) AND e.accepted_at < CAST($start AS TIMESTAMPTZ) AND e.purpose = 'app'),
     unhappy AS (
-        SELECT f.exchange_id FROM feedback f WHERE {UNHAPPY} AND f.exchange_id IS NOT NULL
-        UNION SELECT e.exchange_id FROM feedback f JOIN exchanges e ON e.response_id = f.response_id
-        WHERE {UNHAPPY} AND f.exchange_id IS NULL AND {WITHIN.format("e.")}),
+        SELECT DISTINCT f.exchange_id FROM {FEEDBACK} f WHERE {UNHAPPY}),
     checked AS (SELECT exchange_id, label AS task, passed FROM scores WHERE kind = 'checks' AND fingerprint = $checks),
     one AS (
         SELECT e.exchange_id, e.accepted_at, coalesce(e.feature, '') AS feature, c.task, e.prompt_version,

@@ -1,8 +1,8 @@
 """Failure rates of a day's slices (features, models, prompt versions), corrected for what the judge gets wrong, with their intervals.
 
 Rows come from the ledger with the probability that each was drawn, labels from people's random audit with the probability that each was
-looked at. Labels of the queue are left out: they were picked because something looked wrong. Where a day has no labels yet, older ones
-under the same judge say how often it errs (Rogan-Gladen), and the method says so.
+looked at. Labels of the queue are left out, for they were picked because something looked wrong, and so are those that were not blind.
+Where a day has no labels yet, older ones under the same judge say how often it errs (Rogan-Gladen), and the method says so.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ import numpy as np
 from proxy.service.client import Access
 from scoring.estimates.estimate import LEVEL, Estimate, estimate
 from scoring.estimates.following import Bounds, follow
+from scoring.estimates.labels import Truth, choose
+from scoring.estimates.logged import labels
 from scoring.estimates.posterior import DRAWS, SEED
 from scoring.estimates.rogan_gladen import corrected
 from scoring.estimates.sample import Sample
 from scoring.estimates.slices import slices
+from scoring.judge.decision import DISAGREE
 from scoring.pages import paged
 
 OLD_DAYS: Final = 28
@@ -63,33 +66,40 @@ class Rate:
     warnings: tuple[str, ...]
 
 
-def judged(access: Access, start: date, end: date) -> list[Judged]:
-    """The sampled items of the days from `start` to before `end`, with the audit's labels. Raises ServiceError."""
+def judged(
+    access: Access, start: date, end: date, truths: Mapping[str, Truth] | None = None, *, labelled_only: bool = False
+) -> list[Judged]:
+    """The sampled items of the days from `start` to before `end`, with people's labels where they count. Raises ServiceError.
+
+    What a judge has not seen (skipped, failed) is in the population too, without a verdict. truths: by exchange, if they are read already.
+    """
+    known = audited(access) if truths is None else truths
+    given = {"first": start.isoformat(), "last": end.isoformat(), "all": not labelled_only, "ids": list(known) if labelled_only else [""]}
     sql = """
-        SELECT l.item || '|' || l.day::VARCHAR AS key, l.item, l.day, l.state, l.passed, l.why, l.inclusion_probability AS p,
-            coalesce(a.p_label, l.label_probability) AS p_label, l.stratum, l.fingerprint, l.feature, l.model, l.prompt_version,
-            coalesce(l.trace_id, e.trace_id, e.session_id, l.item) AS cluster, a.passed AS label
-        FROM score_ledger l LEFT JOIN exchanges e USING (exchange_id) LEFT JOIN (
-            SELECT exchange_id, arg_max(passed, created_at) AS passed, arg_max(inclusion_probability, created_at) AS p_label
-            FROM labels WHERE origin = 'audit' AND passed IS NOT NULL GROUP BY exchange_id) a USING (exchange_id)
+        SELECT l.item || '|' || l.day::VARCHAR AS key, l.item, l.exchange_id::VARCHAR AS exchange_id, l.day, l.passed, l.why,
+            l.inclusion_probability AS p, l.label_probability AS p_label, l.stratum, l.fingerprint, l.feature, l.model, l.prompt_version,
+            coalesce(l.trace_id, e.trace_id, e.session_id, l.item) AS cluster
+        FROM score_ledger l LEFT JOIN exchanges e USING (exchange_id)
         WHERE l.day >= CAST($first AS DATE) AND l.day < CAST($last AS DATE) AND l.inclusion_probability IS NOT NULL
-            AND (l.state IN ('scored', 'unscored') OR a.passed IS NOT NULL)"""
+            AND ($all OR l.exchange_id::VARCHAR IN (SELECT unnest($ids)))"""
     found = []
-    for row in paged(access, sql, "key", {"first": start.isoformat(), "last": end.isoformat()}):
-        doubt = "/disagree" if (row["why"] or "").startswith("the judges disagree") else ""
+    for row in paged(access, sql, "key", given):
+        doubt = "/disagree" if (row["why"] or "").startswith(DISAGREE) else ""
         names = {
             "feature": row["feature"] or "(none)",
             "model": row["model"] or "(none)",
             "prompt_version": f"{row['feature'] or '(none)'} {row['prompt_version'] or '(none)'}",
         }
+        truth = known.get(row["exchange_id"])
+        chance = truth.p_label if truth is not None and truth.p_label is not None else row["p_label"]
         found.append(
             Judged(
                 row["item"],
                 row["day"],
                 _failure(row["passed"]),
-                _failure(row["label"]),
+                _failure(truth.passed if truth is not None else None),
                 row["p"],
-                row["p_label"] or 0.0,
+                chance or 0.0,
                 f"{row['stratum']}{doubt}",
                 row["cluster"],
                 row["fingerprint"],
@@ -97,6 +107,11 @@ def judged(access: Access, start: date, end: date) -> list[Judged]:
             )
         )
     return found
+
+
+def audited(access: Access) -> Mapping[str, Truth]:
+    """What people say of exchanges, by the labels that estimates may rest on (estimates/labels). Raises ServiceError."""
+    return choose(labels(access), "estimate").truths
 
 
 def rates(rows: Sequence[Judged], older: Sequence[Judged] = (), *, level: float = LEVEL, seed: int = SEED) -> list[Rate]:

@@ -1,24 +1,20 @@
-"""The morning report: what was scored, what it cost, rates with their intervals, new themes, what waits for people, the judge's health."""
+"""The morning report: what was scored, what it cost, rates with their intervals, new themes, what waits for people, the judge's health.
+
+Pure; `gathering` reads the figures, `rendering` shows the page.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, timedelta
-from typing import Any, Final
+from datetime import date
+from typing import Any
 
-from config.settings import Settings
-from proxy.service.client import Access
-from scoring.checking import CHECKED, fingerprint
-from scoring.measuring import measured
+from scoring.calibration.report import Report as Calibrations
+from scoring.calibration.report import document
+from scoring.judge.decision import DISAGREE
 from scoring.metrics import Metric
-from scoring.pages import WITHIN, Window, rows
-from scoring.pages import day as day_of
-from scoring.rates import KINDS, OLD_DAYS, Judged, Rate, judged, rates
-from scoring.tasks import Tasks
-
-MOST_THEMES: Final = 12
-WEEK: Final = 7
+from scoring.rates import KINDS, Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +42,9 @@ class Report:
     last_week: Mapping[tuple[str, str], Rate]
     metrics: Mapping[str, Sequence[Metric]]  # by task
     themes: Sequence[Mapping[str, Any]]
-    waiting: Mapping[str, int]
+    waiting: Mapping[str, int]  # failure, review (one of each group), audit, second, candidates; and how many exchanges those groups are
+    left_out: Mapping[str, int]  # exchanges that could not be sampled: why -> how many
+    health: Calibrations | None  # of the judges, against people's labels of the last weeks; None = no judge gave a verdict
 
     def as_json(self) -> dict[str, Any]:
         """Everything, for machines."""
@@ -55,8 +53,12 @@ class Report:
             "traffic": dict(self.traffic),
             "checks": [dict(one) for one in self.checks],
             "states": [dict(one) for one in self.states],
+            "left_out": dict(self.left_out),
             "judges": [dict(one) for one in self.judges],
+            "health": None if self.health is None else document(self.health),
             "rates": [asdict(one) for one in self.rates],
+            "day_before": [asdict(one) for one in self.yesterday.values()],
+            "week_before": [asdict(one) for one in self.last_week.values()],
             "metrics": {task: [asdict(one) for one in of_task] for task, of_task in self.metrics.items()},
             "themes": [dict(one) for one in self.themes],
             "waiting": dict(self.waiting),
@@ -66,7 +68,7 @@ class Report:
         """The page, from top to bottom."""
         return [
             *(self._scored(), *self._rates(), self._themes(), self._waiting(), self._failed_checks()),
-            *(self._metrics(), self._judges(), self._not_scored()),
+            *(self._metrics(), self._judges(), self._health(), self._not_scored()),
         ]
 
     def _scored(self) -> Section:
@@ -146,8 +148,12 @@ class Report:
 
     def _waiting(self) -> Section:
         waiting = self.waiting
-        columns = ("failures", "to decide", "random audit", "golden candidates")
-        return Section("Waiting for people", columns, (tuple(f"{waiting[key]:,}" for key in ("failure", "review", "audit", "candidates")),))
+        columns = ("failures", "to decide", "random audit", "for a second person", "golden candidates")
+        names = ("failure", "review", "audit", "second", "candidates")
+        notes = []
+        if waiting["exchanges"] > waiting["failure"] + waiting["review"]:
+            notes.append(f"of near-duplicates one is shown: these failures and doubts are {waiting['exchanges']:,} exchanges")
+        return Section("Waiting for people", columns, (tuple(f"{waiting[key]:,}" for key in names),), tuple(notes))
 
     def _judges(self) -> Section:
         table = tuple(
@@ -161,7 +167,7 @@ class Report:
             )
             for one in self.judges
         )
-        disagreements = sum(one["n"] for one in self.states if (one["why"] or "").startswith("the judges disagree"))
+        disagreements = sum(one["n"] for one in self.states if (one["why"] or "").startswith(DISAGREE))
         notes = [f"the judges disagree on {disagreements:,} items"] if disagreements else []
         notes += [
             f"{one['scorer']} is an alias: {one['answered_as']} answered; name that in config/scoring.toml"
@@ -170,9 +176,46 @@ class Report:
         ]
         return Section("Judges", ("judge", "as", "answers", "unscored", "answered as", "tried again"), table, tuple(notes))
 
+    def _health(self) -> Section:
+        """Each judge against people, people against each other, and why a judge may not be trusted."""
+        if self.health is None:
+            return Section("Judge health", (), ())
+        table, notes = [], []
+        for one in self.health.calibrations:
+            said, moved = one.agreement, one.drift
+            flips = "" if moved is None else f"{moved.repeats.flips:,} of {moved.repeats.n:,}" + (", drift" if moved.drifted else "")
+            table.append(
+                (
+                    one.judge,
+                    ", ".join(one.models) or "(said nothing)",
+                    f"{one.n_labels:,}",
+                    interval(said.kappa, said.kappa_low, said.kappa_high),
+                    interval(said.tpr, said.tpr_low, said.tpr_high),
+                    interval(said.tnr, said.tnr_low, said.tnr_high),
+                    flips,
+                    f"{one.n_unscored:,} of {one.n_verdicts:,}",
+                )
+            )
+            notes += [f"{one.judge} by {', '.join(one.models) or one.fingerprint}: {reason}" for reason in one.stale]
+        people = self.health.people
+        if people is not None:
+            said = people.agreement
+            agreed = interval(said.kappa, said.kappa_low, said.kappa_high)
+            notes.insert(0, f"people with each other: kappa {agreed} on {people.n:,} items labelled twice")
+        columns = ("rubric", "model", "labels", "kappa with people", "failures seen", "passes seen", "anchors flipped", "unread")
+        return Section("Judge health", columns, tuple(table), tuple(notes))
+
     def _not_scored(self) -> Section:
         table = tuple((one["state"], f"{one['n']:,}", one["why"]) for one in self.states if one["state"] != "scored" and one["why"])
-        return Section("Not scored", ("", "items", "why"), table, () if table else ("everything that was drawn is scored",))
+        table += tuple(("not sampled", f"{n:,}", why) for why, n in self.left_out.items())
+        drawn = sum(one["n"] for one in self.states)
+        note = "everything that was drawn is scored" if drawn else "nothing was drawn: no exchange of the day can be sampled"
+        return Section("Not scored", ("", "items", "why"), table, (note,) if not table or not drawn else ())
+
+
+def interval(point: float | None, low: float | None, high: float | None) -> str:
+    """A figure with its interval."""
+    return "not known" if point is None or low is None or high is None else f"{point:.2f} ({low:.2f} to {high:.2f})"
 
 
 def _shared(lines: Sequence[Rate]) -> tuple[str, ...]:
@@ -191,113 +234,3 @@ def rate_words(one: Rate | None) -> str:
     if one.rate is None:
         return "not known: no labels"
     return f"{one.rate:.1%} ({one.low:.1%} to {one.high:.1%})" + (", by older labels" if one.method == "rogan-gladen" else "")
-
-
-def gather(settings: Settings, day: date, tasks: Tasks) -> Report:
-    """The report of a day as the log has it now. Raises LogError, NoLog, ServiceError."""
-    span = day_of(day)
-    with Access(settings) as access:
-        history = judged(access, day - timedelta(days=OLD_DAYS), day + timedelta(days=1))
-        today, older = _on(history, day, day), _on(history, day - timedelta(days=OLD_DAYS), day - timedelta(days=1))
-        previous = _on(history, day - timedelta(days=1), day - timedelta(days=1))
-        week = _on(history, day - timedelta(days=WEEK), day - timedelta(days=1))
-        return Report(
-            day,
-            _traffic(access, span, fingerprint(tasks)),
-            _checks(access, span, tasks),
-            _states(access, day),
-            _judges(access, day),
-            rows(access, "SELECT state, stage, content FROM judge_runs WHERE day = CAST($day AS DATE)", {"day": day.isoformat()}),
-            rates(today, older),
-            {(one.kind, one.name): one for one in rates(previous, older)},
-            {(one.kind, one.name): one for one in rates(week)},
-            measured(access, day, tasks),
-            _themes(access, day),
-            _waiting(access),
-        )
-
-
-def _on(history: Sequence[Judged], first: date, last: date) -> list[Judged]:
-    return [row for row in history if first <= row.day <= last]
-
-
-def _traffic(access: Access, span: Window, checks: str) -> Mapping[str, int]:
-    found = rows(
-        access,
-        "SELECT count(*) AS exchanges, count(s.exchange_id) AS checked, count(*) FILTER (s.passed = false) AS failed "  # noqa: S608
-        "FROM exchanges e LEFT JOIN scores s ON s.exchange_id = e.exchange_id AND s.kind = 'checks' AND s.fingerprint = $checks "
-        f"WHERE {WITHIN.format('e.')} AND {CHECKED}",
-        {**span.parameters, "checks": checks},
-    )
-    return found[0]
-
-
-def _checks(access: Access, span: Window, tasks: Tasks) -> list[dict[str, Any]]:
-    marks = sorted({check.fingerprint for task in tasks.tasks for check in task.checks})
-    return rows(
-        access,
-        "SELECT s.name, count(*) FILTER (s.passed = false AND (s.properties ->> 'validated') = 'true') AS failed, "  # noqa: S608
-        "count(*) FILTER (s.passed = false AND (s.properties ->> 'validated') = 'false') AS informs, "
-        "count(*) FILTER (s.passed IS NULL) AS unscored FROM scores s JOIN exchanges e USING (exchange_id) "
-        f"WHERE s.kind = 'check' AND (s.name = 'near_duplicate' OR s.fingerprint IN (SELECT unnest($marks))) AND {WITHIN.format('e.')} "
-        "GROUP BY s.name ORDER BY failed DESC, informs DESC, s.name",
-        {**span.parameters, "marks": marks},
-    )
-
-
-def _states(access: Access, day: date) -> list[dict[str, Any]]:
-    return rows(
-        access,
-        "SELECT state, why, count(*) AS n FROM score_ledger WHERE day = CAST($day AS DATE) AND inclusion_probability IS NOT NULL "
-        "GROUP BY ALL ORDER BY n DESC, state, why",
-        {"day": day.isoformat()},
-    )
-
-
-def _judges(access: Access, day: date) -> list[dict[str, Any]]:
-    return rows(
-        access,
-        "SELECT s.scorer, s.kind AS role, count(*) AS answers, count(*) FILTER (s.passed IS NULL) AS unscored, "
-        "CAST(sum(s.cost_usd) AS DOUBLE) AS cost_usd, count(*) FILTER (s.cost_usd IS NULL) AS unpriced, "
-        "string_agg(DISTINCT s.response_model, ', ' ORDER BY s.response_model) AS answered_as, "
-        "CAST(sum(CAST(s.properties ->> 'tries' AS INTEGER)) AS BIGINT) AS tries "
-        "FROM scores s JOIN (SELECT DISTINCT exchange_id FROM score_ledger WHERE day = CAST($day AS DATE)) l USING (exchange_id) "
-        "WHERE s.kind IN ('judge', 'second_judge') GROUP BY ALL ORDER BY s.kind, s.scorer",
-        {"day": day.isoformat()},
-    )
-
-
-def _themes(access: Access, day: date) -> list[dict[str, Any]]:
-    """The day's themes, the largest first; new where no flag of the week before has a word of its name."""
-    sql = """
-        SELECT theme, count(DISTINCT exchange_id) AS flags, count(DISTINCT "group") AS groups, string_agg(DISTINCT name, ', ' ORDER BY name) AS names,
-            arg_max(reason, severity) AS example
-        FROM (SELECT *, properties ->> 'theme' AS theme, properties ->> 'group' AS "group" FROM flags
-            WHERE (properties ->> 'day') = $day AND kind <> 'audit')
-        WHERE theme IS NOT NULL GROUP BY theme ORDER BY flags DESC, theme"""  # noqa: E501
-    found = rows(access, sql, {"day": day.isoformat()})
-    earlier = rows(
-        access,
-        "SELECT DISTINCT properties ->> 'theme' AS theme FROM flags "
-        "WHERE (properties ->> 'day') >= $first AND (properties ->> 'day') < $day",
-        {"first": (day - timedelta(days=WEEK)).isoformat(), "day": day.isoformat()},
-    )
-    known = {word for row in earlier for word in (row["theme"] or "").replace(",", " ").split()}
-    return [
-        {**row, "example": (row["example"] or "")[:160], "is_new": not known & set(row["theme"].replace(",", " ").split())}
-        for row in found[:MOST_THEMES]
-    ]
-
-
-def _waiting(access: Access) -> dict[str, int]:
-    open_flags = rows(
-        access,
-        "SELECT kind, count(DISTINCT flag_id) AS n FROM flags f WHERE kind IN ('failure', 'review', 'audit') "
-        "AND NOT EXISTS (SELECT 1 FROM labels l WHERE l.exchange_id = f.exchange_id) GROUP BY kind",
-    )
-    candidates = rows(
-        access,
-        "SELECT count(*) AS n FROM (SELECT case_id, arg_max(status, created_at) AS status FROM golden_cases GROUP BY case_id) "
-        "WHERE status = 'candidate'",
-    )
-    return {"failure": 0, "review": 0, "audit": 0, **{row["kind"]: row["n"] for row in open_flags}, "candidates": candidates[0]["n"]}

@@ -24,6 +24,8 @@ from scoring.logged import LoggedExchange
 from scoring.metrics import METRICS
 
 SHIPPED: Final = Path(config.__file__).parent / "tasks.toml"
+PLACE: Final = Path("config") / "tasks.toml"
+"""An operator's own file, beside the main configuration file."""
 RUBRICS: Final = Path(config.__file__).parent / "rubrics"
 """Rubrics that come with goldwash, one for each shipped task."""
 NEAR_DUPLICATE: Final = "near_duplicate"
@@ -135,6 +137,7 @@ class Task:
     checks: tuple[Prepared, ...]
     near_duplicate: near_duplicate.Options | None  # None: not looked for
     label_field: str  # of a JSON answer, for classification
+    tables: Mapping[str, Mapping[str, Any]]  # by check, its options as they are written
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,12 @@ class Tasks:
     def rubrics(self) -> frozenset[str]:
         """Names of the rubrics that the tasks want."""
         return frozenset(task.rubric for task in self.tasks if task.rubric is not None)
+
+
+def beside(main: Path | None) -> Tasks:
+    """The tasks in force: those beside the main configuration file (or in the working directory) over the shipped ones. Raises BadTasks."""
+    own = (main.parent if main else Path()) / PLACE
+    return load(own if own.is_file() and own.resolve() != SHIPPED.resolve() else None)
 
 
 def load(path: Path | None = None) -> Tasks:
@@ -217,7 +226,8 @@ def _task(name: str, table: _Table, common: Mapping[str, Mapping[str, Any]]) -> 
         raise BadOptions(f"check {NEAR_DUPLICATE}: {error}", check=NEAR_DUPLICATE, key=error.key) from error
     label_field = str(options.get("label", {}).get("field", ""))
     checks = prepare(options)
-    return Task(name, table.about, table.unit, table.rubric, table.metrics, table.top, checks, duplicates, label_field)
+    written = {check: values for check, values in options.items() if values}
+    return Task(name, table.about, table.unit, table.rubric, table.metrics, table.top, checks, duplicates, label_field, written)
 
 
 def _over(own: Any, shipped: Any) -> Any:

@@ -21,6 +21,8 @@ from scoring.sampling import Drawn
 JUDGE: Final = "judge"
 SECOND: Final = "second_judge"
 """`kind` of a row that holds an answer; with `_item` behind it, of a row that holds one question's verdict."""
+ANCHOR: Final = "anchor"
+"""`kind` of the first judge's answer about an anchor that is judged again; other readers of verdicts do not see it."""
 
 
 class Answer(NamedTuple):
@@ -40,10 +42,11 @@ class About(NamedTuple):
     drawn: Drawn
     rubric: Rubric
     judge: Judge
-    role: str  # JUDGE | SECOND
+    role: str  # JUDGE | SECOND | ANCHOR
     fingerprint: str
     request_hash: str
     run_id: str
+    reading: str = ""  # of an anchor: the day on which it is judged again
 
 
 def of(answer: Answer, posed: Question) -> Verdict:
@@ -78,9 +81,10 @@ def write(outbox: Outbox, about: About, verdict: Verdict, answer: Answer, reply:
             "answer": answer.text,
             "fault": answer.fault,
             "tries": reply.tries,
+            **({"anchor": True, "reading": about.reading} if about.role == ANCHOR else {}),
         }
         score_id = outbox.add("scores", content, _id(about))
-    for grade in verdict.grades:
+    for grade in verdict.grades if about.role != ANCHOR else ():
         content = {
             **_shared(about, answer),
             "name": f"{about.rubric.name}.{grade.item.id}",
@@ -145,4 +149,5 @@ def _shared(about: About, answer: Answer) -> dict[str, Any]:
 
 
 def _id(about: About, *more: str) -> bytes:
-    return record_id(about.role, about.fingerprint, about.request_hash, *more, like=about.item.exchange_id)
+    reading = (about.reading, about.run_id) if about.reading else ()  # asked of the log first: what was read is not due again
+    return record_id(about.role, about.fingerprint, about.request_hash, *reading, *more, like=about.item.exchange_id)

@@ -93,11 +93,9 @@ def calibrations(
 ) -> list[Calibration]:
     """One calibration for each (judge, fingerprint), those with most labels first."""
     grouped: dict[tuple[str, str], list[Opinion]] = {}
-    anchored: dict[str, list[Opinion]] = {}
     for opinion in sorted(opinions, key=lambda one: one.at):
-        if opinion.anchor:
-            anchored.setdefault(opinion.judge, []).append(opinion)
         grouped.setdefault((opinion.judge, opinion.fingerprint), []).append(opinion)
+    anchored = _anchored(grouped)
     found = [
         _calibration(judge, fingerprint, group, anchored.get(judge, []), chosen.truths, now, level, seed, policy)
         for (judge, fingerprint), group in grouped.items()
@@ -112,6 +110,19 @@ def people(chosen: Chosen, *, level: float, seed: int) -> People | None:
     first, second = zip(*chosen.pairs, strict=True)
     sample = Sample.of([0.0 if one else 1.0 for one in first], [0.0 if one else 1.0 for one in second])
     return People(len(chosen.pairs), agreement(sample, level=level, seed=seed))
+
+
+def _anchored(grouped: Mapping[tuple[str, str], Sequence[Opinion]]) -> dict[str, list[Opinion]]:
+    """By judge, all it said of its anchors, in order of time: the first verdict too, from before the item became one.
+
+    Only of fingerprints that read anchors: a second judge of the same rubric is another instrument from the start.
+    """
+    items = {(judge, one.item) for (judge, _), group in grouped.items() for one in group if one.anchor}
+    found: dict[str, list[Opinion]] = {}
+    for (judge, _), group in grouped.items():
+        if any(one.anchor for one in group):
+            found.setdefault(judge, []).extend(one for one in group if (judge, one.item) in items)
+    return {judge: sorted(said, key=lambda one: one.at) for judge, said in found.items()}
 
 
 def _calibration(

@@ -14,14 +14,14 @@ _OPINIONS: Final = """
     SELECT s.record_id::VARCHAR AS key, s.exchange_id::VARCHAR AS exchange_id, s.name, s.kind, s.fingerprint,
         coalesce(s.response_model, s.request_model) AS model, s.passed, s.value, s.inclusion_probability AS p,
         l.label_probability AS p_label, coalesce(l.trace_id, e.trace_id, e.session_id) AS trace, s.properties ->> 'order' AS "order",
-        coalesce(TRY_CAST(s.properties ->> 'anchor' AS BOOLEAN), false) AS anchor, s.created_at AS at
+        s.kind = 'anchor' OR coalesce(TRY_CAST(s.properties ->> 'anchor' AS BOOLEAN), false) AS anchor, s.created_at AS at
     FROM scores s LEFT JOIN exchanges e ON e.exchange_id = s.exchange_id
     LEFT JOIN (SELECT exchange_id, any_value(label_probability) AS label_probability, any_value(trace_id) AS trace_id
         FROM score_ledger WHERE inclusion_probability IS NOT NULL GROUP BY exchange_id) l ON l.exchange_id = s.exchange_id
     WHERE s.kind IN (SELECT unnest($kinds)) AND s.fingerprint IS NOT NULL AND s.exchange_id IS NOT NULL
         AND s.created_at >= CAST($since AS TIMESTAMPTZ)"""
 
-OVERALL: Final = ("judge", "second_judge")
+OVERALL: Final = ("judge", "second_judge", "anchor")
 QUESTIONS: Final = ("judge_item", "second_judge_item")
 """`kind` of the verdict on a whole rubric, and of those on its single questions."""
 

@@ -86,6 +86,7 @@ def add(
     cannot be asked again are refused as not_replayable, counted by reason. Exits with 1 where nothing was added.
     """
     from proxy.service.client import Access
+    from scoring import tasks
     from scoring.golden import candidates
     from scoring.golden.evidence import resolve
 
@@ -100,6 +101,7 @@ def add(
         split=split,
         patterns=settings.redaction.patterns,
         rubrics=rubrics_of(config),
+        tasks=tasks.beside(config),
         slice=slice_,
         tags=tags,
         owner=owner,

@@ -77,12 +77,13 @@ def _night(settings: Settings, options: Scoring, day: date, config: Path | None,
     from scoring.progress import Quiet
 
     beside = (config.parent if config else Path()) / "config"
-    own = beside / "tasks.toml"
-    found = tasks.load(own if own.is_file() and own.resolve() != tasks.SHIPPED.resolve() else None)
+    found = tasks.beside(config)
     rubrics = load_all([beside / "rubrics", tasks.RUBRICS])
     unknown = sorted(found.rubrics - rubrics.keys())
     if unknown:
-        raise tasks.BadTasks(f"{own}: there is no rubric {unknown[0]!r}: write {beside / 'rubrics' / unknown[0]}.toml, or correct the task")
+        raise tasks.BadTasks(
+            f"{beside / 'tasks.toml'}: there is no rubric {unknown[0]!r}: write {beside / 'rubrics' / unknown[0]}.toml, or correct the task"
+        )
     return Night(settings, options, found, rubrics, day, Quiet(), environ, growing=follow)
 
 
@@ -90,12 +91,12 @@ def _once(night: Night, *, as_json: bool) -> int:
     import dataclasses
     import json
 
-    from scoring import nightly, rendering, report
+    from scoring import gathering, nightly, rendering
     from scoring.progress import Bar
 
     with Bar() as bar:
         summary = nightly.night(dataclasses.replace(night, progress=bar))
-    found = report.gather(night.settings, night.day, night.tasks)
+    found = gathering.gather(night.settings, night.day, night.tasks, night.options.sampling)
     files = rendering.write(found, night.settings.data_dir / "reports")
     if as_json:
         click.echo(json.dumps({**summary.as_json(), "reports": [str(file) for file in files]}, default=str, indent=1))
@@ -169,9 +170,9 @@ def _plan(night: Night, half_width: float | None, *, as_json: bool) -> None:
 def _report(night: Night, *, as_json: bool) -> None:
     import json
 
-    from scoring import rendering, report
+    from scoring import gathering, rendering
 
-    found = report.gather(night.settings, night.day, night.tasks)
+    found = gathering.gather(night.settings, night.day, night.tasks, night.options.sampling)
     if as_json:
         click.echo(json.dumps(found.as_json(), default=str, indent=1))
     else:

@@ -8,6 +8,7 @@ from typing import Final, cast
 
 from proxy.service.client import Access
 from scoring import pages
+from scoring.checks import VALIDATED
 from scoring.checks.options import BadOptions
 from scoring.golden.capture import Captured, NotReplayable, capture
 from scoring.golden.case import CaseCheck, GoldenCase, RubricItem, Split
@@ -16,6 +17,7 @@ from scoring.golden.evidence import Evidence, gather, redacted
 from scoring.golden.grading import grade, passes
 from scoring.golden.likeness import NEARLY, choose, nearest, what_varies
 from scoring.judge.rubric import Rubric
+from scoring.tasks import Tasks
 
 POOL: Final = 2_000
 """Labelled failures that are looked at, the newest: their likeness to each other is a matrix in memory."""
@@ -29,6 +31,7 @@ class Options:
     split: str = "regression"
     patterns: Mapping[str, str] = field(default_factory=dict)  # own redaction: kind → RE2
     rubrics: Mapping[str, Rubric] = field(default_factory=dict)  # where a failed question's words stand
+    tasks: Tasks | None = None  # whose options the checks had that failed; None: the checks' own
     slice: str | None = None
     tags: tuple[str, ...] = ()
     owner: str | None = None
@@ -118,10 +121,20 @@ def _distinct(cases: list[Captured], known: Sequence[GoldenCase], made: Made) ->
     return kept
 
 
-def _fails(case: GoldenCase, name: str) -> bool:
+def _failed_checks(evidence: Evidence, tasks: Tasks | None) -> list[CaseCheck]:
+    """The checks that failed in the night, with the options that its task gives them."""
+    found = {} if tasks is None else {task.name: task.tables for task in tasks.tasks}
+    tables = found.get(evidence.task or "", {})
+    return [
+        CaseCheck(name=name, options={key: value for key, value in tables.get(name, {}).items() if key != VALIDATED})
+        for name in dict.fromkeys(evidence.failed_checks)
+    ]
+
+
+def _fails(case: GoldenCase, check: CaseCheck) -> bool:
     """Whether a check of the night fails the observed answer here too; those over a whole day, and those of time and money, cannot."""
     try:
-        one = case.model_copy(update={"checks": (CaseCheck(name=name),), "expected": None})
+        one = case.model_copy(update={"checks": (check,), "expected": None})
         return case.observed is not None and passes(grade(one, case.observed)) is False
     except BadOptions:
         return False
@@ -140,7 +153,7 @@ def _with_evidence(captured: Captured, evidence: Evidence, options: Options) -> 
     if evidence.corrections:
         expected = redacted(evidence.corrections[0], captured.surrogates)
         drafts.append({"expected": expected, "expected_source": "human", "redaction": captured.case.redaction})
-    checks = tuple(CaseCheck(name=name) for name in dict.fromkeys(evidence.failed_checks) if _fails(case, name))
+    checks = tuple(check for check in _failed_checks(evidence, options.tasks) if _fails(case, check))
     if checks:
         drafts.append({"checks": checks})
     for failed in evidence.failed_items[:1]:

@@ -12,6 +12,7 @@ from scoring import pages
 from scoring.golden.case import Expected
 from scoring.golden.surrogates import Surrogates
 from scoring.logged import LoggedExchange
+from scoring.population import FEEDBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Evidence:
     corrections: tuple[Expected, ...]  # by people, newest first
     failed_checks: tuple[str, ...]
     failed_items: tuple[Failed, ...]
+    task: str | None = None  # by whose options it was checked
 
 
 class UnknownExchange(LookupError):
@@ -61,7 +63,7 @@ def gather(access: Access, ids: Iterable[str]) -> dict[str, Evidence]:
     exchanges = pages.by_id(access, wanted)
     headers = _headers(access, wanted)
     corrections = _corrections(access, wanted)
-    checks, verdicts = _scores(access, wanted)
+    checks, verdicts, tasks = _scores(access, wanted)
     return {
         one: Evidence(
             exchange,
@@ -69,6 +71,7 @@ def gather(access: Access, ids: Iterable[str]) -> dict[str, Evidence]:
             tuple(corrections.get(one, ())),
             tuple(checks.get(one, ())),
             tuple(verdicts.get(one, ())),
+            tasks.get(one),
         )
         for one, exchange in exchanges.items()
     }
@@ -106,10 +109,9 @@ def _corrections(access: Access, ids: list[str]) -> dict[str, list[Expected]]:
 
 
 _USERS = (
-    "SELECT e.exchange_id::VARCHAR AS id, f.value FROM feedback f JOIN exchanges e "
-    "ON f.exchange_id = e.exchange_id OR (f.exchange_id IS NULL AND f.response_id = e.response_id) "
+    f"SELECT f.exchange_id::VARCHAR AS id, f.value FROM {FEEDBACK} f "  # noqa: S608  all of it is ours
     "WHERE lower(f.name) IN ('correction', 'corrected', 'edit') AND f.value IS NOT NULL "
-    "AND e.exchange_id IN (SELECT CAST(unnest($ids) AS UUID)) ORDER BY f.created_at DESC"
+    "AND f.exchange_id IN (SELECT CAST(unnest($ids) AS UUID)) ORDER BY f.created_at DESC"
 )
 
 
@@ -117,21 +119,27 @@ def _part(value: Any) -> Any:
     return {"text": value} if isinstance(value, str) else value
 
 
-def _scores(access: Access, ids: list[str]) -> tuple[dict[str, list[str]], dict[str, list[Failed]]]:
+def _scores(access: Access, ids: list[str]) -> tuple[dict[str, list[str]], dict[str, list[Failed]], dict[str, str]]:
+    """By exchange: the checks that it failed, the questions that a judge failed it on, its task; the newest first."""
     checks: dict[str, list[str]] = {}
     verdicts: dict[str, list[Failed]] = {}
+    tasks: dict[str, str] = {}
     found = pages.rows(
         access,
-        "SELECT exchange_id::VARCHAR AS id, name, kind, passed, reason, fingerprint, scorer FROM scores "
-        "WHERE passed = false AND kind IN ('check', 'judge_item') AND exchange_id IN (SELECT CAST(unnest($ids) AS UUID)) "
+        "SELECT exchange_id::VARCHAR AS id, name, kind, label, reason, fingerprint, scorer FROM scores "
+        "WHERE (kind = 'checks' OR passed = false AND kind IN ('check', 'judge_item')) "
+        "AND exchange_id IN (SELECT CAST(unnest($ids) AS UUID)) "
         "ORDER BY created_at DESC, name",
         {"ids": ids},
     )
     for row in found:
-        if row["kind"] == "check":
+        if row["kind"] == "checks":
+            if row["label"]:
+                tasks.setdefault(row["id"], row["label"])
+        elif row["kind"] == "check":
             checks.setdefault(row["id"], []).append(row["name"])
         else:
             rubric, _, item = row["name"].partition(".")
             failed = Failed(rubric, item, row["reason"], row["fingerprint"], row["scorer"] or "judge")
             verdicts.setdefault(row["id"], []).append(failed)
-    return checks, verdicts
+    return checks, verdicts, tasks

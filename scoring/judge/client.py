@@ -28,6 +28,8 @@ from scoring.judge import wire
 from scoring.judge.fingerprint import impostor
 from scoring.judge.prompt import Question
 
+MOST_BYTES: Final = 8 << 20
+"""Of one answer: with 64 calls at once that is half a gigabyte at worst."""
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 60.0
 """Seconds between two tries; doubled each time, with jitter, unless the judge says how long."""
@@ -134,8 +136,10 @@ class Client:
     async def _once(self, request: bytes, headers: Mapping[str, str], number: int) -> Reply:
         at_ns = time.time_ns()
         try:
-            async with self._session.post(self._url, data=request, headers=headers, ssl=self._ssl, timeout=self._timeout) as response:
-                answer = await response.read()
+            async with self._session.post(
+                self._url, data=request, headers=headers, ssl=self._ssl, timeout=self._timeout, allow_redirects=False
+            ) as response:  # a redirect would take key and text past the proxy to whatever it names
+                answer = await _whole(response)
         except (TimeoutError, aiohttp.ServerTimeoutError):
             raise _Again(f"no answer within {self.judge.timeout:g} s") from None
         except aiohttp.ClientConnectorError as error:
@@ -228,6 +232,17 @@ def tls(settings: Settings) -> ssl.SSLContext | bool:
     context = ssl.create_default_context(cafile=str(settings.proxy.tls_cert))
     context.check_hostname = False
     return context
+
+
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
+    """The body, up to MOST_BYTES; what is longer is cut and so no JSON."""
+    found = bytearray()
+    async for part in response.content.iter_any():
+        found += part
+        if len(found) > MOST_BYTES:
+            response.close()
+            break
+    return bytes(found[:MOST_BYTES])
 
 
 def _is_json(answer: bytes) -> bool:

@@ -15,14 +15,14 @@ from rapidfuzz.distance import Levenshtein
 from proxy.service.client import Access
 from scoring.outbox import Outbox, record_id
 from scoring.pages import rows
-from scoring.population import UNHAPPY
+from scoring.population import FEEDBACK, UNHAPPY
 
 DAYS: Final = 30
 """How far back feedback is looked at: later than that nobody remembers what was meant."""
 MOST: Final = 2_000
 SEVERITY: Final = 0.9
 CORRECTIONS: Final = "lower(f.name) IN ('correction', 'corrected', 'edit')"
-_JOINED: Final = "feedback f JOIN exchanges e ON e.exchange_id = f.exchange_id OR (f.exchange_id IS NULL AND e.response_id = f.response_id)"
+_JOINED: Final = f"{FEEDBACK} f JOIN exchanges e USING (exchange_id)"
 
 
 def edit_distance(answer: str, correction: str) -> float:

@@ -220,6 +220,36 @@ def test_a_judged_text_that_gives_orders_is_not_obeyed(house):
 
 
 @pytest.mark.slow
+def test_anchors_are_judged_again_and_a_changed_judge_shows(house):
+    """Labelled items are asked about once a period, a second run asks nothing, and flips of a judge that became another are drift."""
+    ids = [house.ask(f"Question {number}? SAY {prose(random.Random(number), 120)}") for number in range(24)]
+    house.goldwash.flush()
+    house.settings()
+    assert json.loads(house.score("--json").stdout)["anchors"] == 0
+    for one in ids[:22]:
+        assert house.goldwash.cli("review", "label", one, "pass", "--who", "ann", "--origin", "audit").returncode == 0
+    calls = len(house.judge.requests)
+    first = json.loads(house.score("--json").stdout)
+    assert (first["anchors"], first["calls"], len(house.judge.requests) - calls) == (22, 22, 22)
+    assert json.loads(house.score("--json").stdout)["calls"] == 0
+    drift = json.loads(house.goldwash.cli("calibrate", "--json").stdout)["judges"]
+    assert [one["drift"]["flips"] for one in drift if one["drift"]] == [0]
+
+    def harsh(item: str, evidence: str) -> tuple[str, str, int]:
+        verdict, quote, confidence = judges.rule(item, evidence)
+        return {"yes": "no", "no": "yes"}[verdict], quote, confidence
+
+    house.judge.on("/v1/chat/completions", judges.judge(by=harsh))
+    house.settings("anchor_days = 1e-6")
+    verdicts = house.rows("SELECT * FROM score_ledger ORDER BY item")
+    assert json.loads(house.score("--json").stdout)["anchors"] == 22
+    assert house.rows("SELECT * FROM score_ledger ORDER BY item") == verdicts
+    (drift,) = [one["drift"] for one in json.loads(house.goldwash.cli("calibrate", "--json").stdout)["judges"] if one["drift"]]
+    assert drift["drifted"]
+    assert (drift["anchors"], drift["flips"], drift["to_fail"]) == (22, 22, 22)
+
+
+@pytest.mark.slow
 def test_a_judge_that_is_down_leaves_the_day_undone_and_the_next_run_does_it(house):
     """The items are failed with the reason, the exit code says so, and the checks are done all the same."""
     for number in range(6):

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import re
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from scoring.calibration.calibrate import Opinion, calibrations, people
+from scoring.calibration.report import Report as Calibrations
+from scoring.estimates.labels import Chosen, Truth
 from scoring.metrics import Metric
 from scoring.rates import Rate
 from scoring.rendering import markdown, page, show, write
@@ -22,6 +26,20 @@ HOSTILE = "<img src=x onerror=alert(1)> | [click](http://evil.example) `rm`"
 def rate(**changes: Any) -> Rate:
     known: dict[str, Any] = {"kind": "all", "name": "all", "n": 500, "judge_rate": 0.11, "rate": 0.081, "low": 0.05, "high": 0.12}
     return Rate(**{**known, "n_labels": 60, "method": "jeffreys", "differs": False, "warnings": (), **changes})
+
+
+def health() -> Calibrations:
+    """A judge with sixty labels, and two people who labelled ten of them."""
+    at = datetime(2026, 3, 2, tzinfo=UTC)
+    opinions = [
+        Opinion(str(n), "free_chat", "f1", "m-1", n % 4 != 0, 0.9, 0.5, 0.5, None, None, anchor=n < 30, is_question=False, at=at)
+        for n in range(60)
+    ]
+    again = [replace(one, passed=not one.passed if int(one.item) < 9 else one.passed, at=at + timedelta(days=7)) for one in opinions[:30]]
+    truths = {str(n): Truth(n % 4 != 0 or n > 50, 0.5, at) for n in range(60)}
+    chosen = Chosen(truths, {}, [(n % 4 != 0, n % 5 != 0) for n in range(20)])
+    found = calibrations([*opinions, *again], chosen, at, level=0.95, seed=1)
+    return Calibrations(at, 0.95, found, people(chosen, level=0.95, seed=1), {})
 
 
 @pytest.fixture
@@ -51,7 +69,9 @@ def report() -> Report:
         {},
         {"free_chat": [Metric("verdict_pass", 0.9, 480), Metric("recall_at_k", None, 0, "no relevance was reported")]},
         [{"is_new": True, "theme": "refund, card", "names": "judge:free_chat", "flags": 9, "groups": 2, "example": HOSTILE}],
-        {"failure": 9, "review": 2, "audit": 10, "candidates": 3},
+        {"failure": 9, "review": 2, "exchanges": 40, "audit": 10, "second": 4, "candidates": 3},
+        {"a retry": 7},
+        health(),
     )
 
 
@@ -80,6 +100,12 @@ def test_every_medium_shows_every_figure(report):
             "differs from the rest",
             "verdict_pass",
             "m-1 is an alias",
+            "these failures and doubts are 40 exchanges",
+            "not sampled",
+            "a retry",
+            "people with each other: kappa 0.",
+            "9 of 30, drift",
+            "9 of 30 frozen anchors flipped",
         ):
             assert wanted in flat, wanted
 

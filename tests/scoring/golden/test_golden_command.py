@@ -9,12 +9,17 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from config.scoring import Scoring
 from config.settings import load
 from proxy.service.client import Access
+from scoring import tasks
 from scoring.commands.golden import golden
 from scoring.judge.rubric import load_all
+from scoring.nightly import Night, Summary, check
+from scoring.outbox import Outbox
+from scoring.progress import Quiet
 from scoring.tasks import RUBRICS
-from tests.scoring.made import row, store
+from tests.scoring.made import DAY, row, store
 
 REAL = "jane.roe@corp.org"
 
@@ -82,6 +87,23 @@ def test_add_counts_what_it_leaves_out(desk: Desk) -> None:
     assert "1 added" in desk.run("add", "chatcmpl-1", "--keep-similar").stderr
     reasons = [one["reason"] for one in desk.events() if one["event"] == "refused"]
     assert "not_replayable (truncated)" in reasons
+
+
+def test_a_failed_check_comes_with_the_options_of_its_task(desk: Desk) -> None:
+    """What the night failed by an operator's own phrase fails in the golden set by the same phrase, and confirms without more."""
+    (desk.directory / "config").mkdir()
+    (desk.directory / "config" / "tasks.toml").write_text(
+        '[tasks.free_chat.checks.fallback]\nphrases = ["the doctor keeps"]\nvalidated = true\n'
+    )
+    settings = load(desk.config, {})
+    night = Night(settings, Scoring(), tasks.beside(desk.config), {}, DAY, Quiet(), {})
+    with Outbox(settings) as outbox:
+        check(night, outbox, Summary(DAY, "run"))
+    desk.run("add", desk.ids[4])
+    (case,) = desk.cases
+    assert case["checks"] == [{"name": "fallback", "options": {"phrases": ["the doctor keeps"]}}]
+    desk.run("confirm", case["id"], "--who", "ann")
+    assert desk.cases[0]["status"] == "confirmed"
 
 
 def test_confirm_redacts_what_a_person_types(desk: Desk) -> None:

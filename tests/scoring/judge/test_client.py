@@ -209,3 +209,32 @@ async def test_an_unknown_upstream_is_told(upstream, tmp_path):
     """Before anything is asked."""
     with pytest.raises(Down, match=r"there is no upstream 'nowhere': add \[upstreams.nowhere\]"):
         await ask(upstream, tmp_path, Judge(upstream="nowhere", model="m-1"))
+
+
+async def test_a_redirect_is_not_followed(upstream, tmp_path):
+    """Key and judged text go to the proxy and nowhere else, whatever an answer names."""
+    with Upstream(judges.judge()) as elsewhere:
+        upstream.on(OPENAI, answer(307, [("Location", f"{elsewhere.url}{OPENAI}")], b""))
+        (failed,), _ = await ask(upstream, tmp_path, attempts=2)
+        assert isinstance(failed, Unanswered)
+        assert "status 307" in str(failed)
+        assert not elsewhere.requests
+
+
+async def test_an_answer_without_end_is_cut_off(upstream, tmp_path, monkeypatch):
+    """It fails with the reason, and does not fill the memory."""
+    monkeypatch.setattr(client, "MOST_BYTES", 1000)
+    upstream.on(OPENAI, answer(200, JSON, json.dumps({"x": "y" * 5000}).encode()))
+    (failed,), _ = await ask(upstream, tmp_path, attempts=1)
+    assert isinstance(failed, Unanswered)
+    assert "no JSON" in str(failed)
+
+
+async def test_a_slow_judge_is_left_after_its_time(upstream, tmp_path):
+    """A call that takes longer than `timeout` is tried again, then failed with the seconds."""
+    upstream.on(OPENAI, judges.judge(delay=1.0))
+    slow = Judge(upstream="judge", model=judges.MODEL, timeout=0.1)
+    (failed,), asking = await ask(upstream, tmp_path, slow, attempts=2)
+    assert isinstance(failed, Unanswered)
+    assert "no answer within 0.1 s" in str(failed)
+    assert asking.health.tries == 2
