@@ -10,7 +10,7 @@ import asyncio
 import collections
 import errno
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -89,21 +89,23 @@ class Capture:
         self.accepted_count += 1
         return True
 
-    def more(self, exchange_id: bytes, payload: bytes, data: bytes = b"") -> bool:
-        """Write PART (`data`: what passed) or ANSWERED; False where it was shed."""
+    def more(self, exchange_id: bytes, payload: bytes, pieces: Sequence[bytes] = ()) -> bool:
+        """Write PART (`pieces`: what passed) or ANSWERED; False where it was shed."""
         if exchange_id in self._unspooled:
-            self._shed(len(payload) + len(data))
+            self._shed(len(payload) + sum(map(len, pieces)))
             return False
-        return self._write(payload, data)
+        return self._write(payload, pieces)
 
-    def finished(self, exchange: LiveExchange, payload: bytes, ending: Ending, kind: str, ended_ns: int) -> None:
-        """Write FINISHED; where there is no room at all, a short form is owed and written as soon as there is."""
+    def finished(
+        self, exchange: LiveExchange, payload: bytes, ending: Ending, kind: str, ended_ns: int, pieces: Sequence[bytes] = ()
+    ) -> None:
+        """Write FINISHED (`pieces`: the rest of it); without room, a short form is owed and written as soon as there is some."""
         self.endings[ending] += 1
         if self._unspooled and exchange.exchange_id in self._unspooled:
             self._unspooled.discard(exchange.exchange_id)
-            self._shed(len(payload))
-        elif not self._write(payload):
-            self._owed.append(frames.without_bodies(payload))
+            self._shed(len(payload) + sum(map(len, pieces)))
+        elif not self._write(payload, pieces):
+            self._owed.append(frames.without_bodies(b"".join((payload, *pieces))))
         elif self.syncs_each:
             self.when_synced(_nothing)
         if self._tells:
@@ -117,15 +119,17 @@ class Capture:
         """Write RECORD: an opinion given at the proxy port."""
         return self._write(payload)
 
-    def _write(self, payload: bytes, data: bytes = b"") -> bool:
+    def _write(self, payload: bytes, pieces: Sequence[bytes] = ()) -> bool:
         """Write a frame, without its bodies where there is no room for them. False: nothing of it was written."""
         if self.room is Room.ALL:
             try:
-                self._spool.append(payload, data)
+                self._spool.append(payload, pieces)
             except SpoolFull as error:
                 self._lacks(Room.HEADS, error)
             else:
                 return True
+        if pieces:
+            payload = b"".join((payload, *pieces))
         short = frames.without_bodies(payload) if self.room is Room.HEADS else b""
         if short:
             try:
@@ -133,7 +137,7 @@ class Capture:
             except SpoolFull as error:
                 self._lacks(Room.NONE, error)
                 short = b""
-        self._shed(len(payload) + len(data) - len(short))
+        self._shed(len(payload) - len(short))
         return bool(short)
 
     def _shed(self, size: int) -> None:

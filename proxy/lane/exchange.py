@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # What is kept in memory of a body before it goes to the spool: large enough that a frame's cost vanishes, small enough for
 # thousands of streams.
 PART_BYTES: Final = 262_144
+LARGE_REST: Final = 16_384  # bytes of bodies that are not copied once more to stand in one piece with their frame
 PART_TICKS: Final = 2  # seconds after which even little is spooled, so that a crash loses no more than that
 MAX_SIGNED: Final = 64 << 20
 
@@ -102,7 +103,7 @@ class LiveExchange:
         capture = self.lane.capture
         taken = capture.accepted(payload, or_refuse=self.lane.refuses_unlogged)
         if capture.full_since and body:  # the beginning of the body is not in the spool
-            self.request.cut(body)
+            self.request.cut((body,))
         return taken
 
     def send_when_synced(self, data: bytes, *, whole: bool) -> None:
@@ -516,27 +517,13 @@ class LiveExchange:
             flags |= frames.RESPONSE_TRUNCATED
         head = b"" if self._answered_spooled else self._head_text
         said = f"{kind}\n{why.translate(_ONE_LINE)}".encode("utf-8", "replace") if kind else b"\n"
-        self.lane.capture.finished(
-            self,
-            frames.finished(
-                self.exchange_id,
-                frames.ENDING_CODES[ending],
-                flags,
-                self._status,
-                self._first_ns,
-                ended_ns,
-                self.request.total,
-                response_bytes,
-                request_hash,
-                response_hash,
-                said + b"\n" + head if head else said,
-                request_rest,
-                response_rest,
-            ),
-            ending,
-            kind,
-            ended_ns,
-        )
+        rests = (request_rest, response_rest)
+        apart = len(request_rest) + len(response_rest) >= LARGE_REST
+        payload = frames.finished(
+            self.exchange_id, frames.ENDING_CODES[ending], flags, self._status, self._first_ns, ended_ns, self.request.total,
+            response_bytes, request_hash, response_hash, said + b"\n" + head if head else said, *rests, apart=apart,
+        )  # fmt: skip
+        self.lane.capture.finished(self, payload, ending, kind, ended_ns, rests if apart else ())
 
     def summary(self) -> tuple[int, int, int]:
         """Status, bytes in, bytes out: for the canonical log line."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from proxy.spool.frames import NO_HASH
@@ -51,23 +52,24 @@ class Tee:
             self.size += self._room
             self._room = 0
 
-    def cut(self, lost: bytes) -> None:
+    def cut(self, lost: Sequence[bytes]) -> None:
         """Keep nothing from here on: `lost`, taken last, is not in the spool, and a body that ends is better than one with a hole."""
         self._room = 0
         self.truncated = True
         if self._hash is None:  # it was left to the reader, who cannot have it any more
-            self._hash = hashlib.sha256(lost) if len(lost) == self.total - self.size else _Unknown()
+            whole = b"".join(lost)
+            self._hash = hashlib.sha256(whole) if len(whole) == self.total - self.size else _Unknown()
 
-    def take(self) -> bytes:
-        """The pending bytes, for a frame before the end."""
-        data = self.pending[0] if len(self.pending) == 1 else b"".join(self.pending)
-        self.pending.clear()
+    def take(self) -> list[bytes]:
+        """The pending bytes as they came, for a frame before the end."""
+        pieces, self.pending = self.pending, []
         self.size = 0
         if not self._whole and not self._hashed:
             if self._hash is None:
                 self._hash = hashlib.sha256()
-            self._hash.update(data)
-        return data
+            for piece in pieces:
+                self._hash.update(piece)
+        return pieces
 
     def finish(self) -> tuple[bytes, bytes]:
         """The bytes no frame holds yet, and the SHA-256 of all that passed (NO_HASH: all of it is in the spool)."""

@@ -19,10 +19,11 @@ that a hole is seen. Texts inside payloads are lines joined by a line feed, whic
 from __future__ import annotations
 
 import struct
-import zlib
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
+
+from zlib_ng.zlib_ng import crc32
 
 from proxy.exchange import Ending
 
@@ -185,19 +186,18 @@ def finished(
     text: bytes,
     request_rest: bytes,
     response_rest: bytes,
+    *,
+    apart: bool = False,
 ) -> bytes:
-    """Payload of FINISHED. `text`: error type, error message, then one line a header; NO_TIME and NO_HASH mean None."""
-    return b"".join(
-        (
-            _FINISHED.pack(
-                FINISHED, exchange_id, ending, flags, status, first_chunk_after_ns, ended_after_ns, request_bytes, response_bytes,
-                request_sha256, response_sha256, len(text), len(request_rest), len(response_rest),
-            ),
-            text,
-            request_rest,
-            response_rest,
-        )
+    """Payload of FINISHED. `text`: error type, error message, then one line a header; NO_TIME and NO_HASH mean None.
+
+    apart: without the rests, for a writer that takes them apart, in this order.
+    """
+    head = _FINISHED.pack(
+        FINISHED, exchange_id, ending, flags, status, first_chunk_after_ns, ended_after_ns, request_bytes, response_bytes,
+        request_sha256, response_sha256, len(text), len(request_rest), len(response_rest),
     )  # fmt: skip
+    return head + text if apart else b"".join((head, text, request_rest, response_rest))
 
 
 def record(record_id: bytes, at_ns: int, name: str, json: bytes) -> bytes:
@@ -279,7 +279,7 @@ def record_content(payload: bytes) -> bytes | None:
 
 def checksum(payload: bytes, seq: int) -> int:
     """CRC-32 of a payload at its place in the run, so that a frame of another place does not pass."""
-    return zlib.crc32(payload, seq & 0xFFFFFFFF)
+    return crc32(payload, seq & 0xFFFFFFFF)
 
 
 def span(size: int) -> int:

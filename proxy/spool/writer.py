@@ -1,4 +1,4 @@
-"""Appends frames to a run's segments: preallocated, memory-mapped, no system call a frame.
+"""Appends frames to a run's segments: preallocated, memory-mapped, no system call a frame but for large ones.
 
 What is appended is in the page cache at once and outlives the process; sync() makes it outlive the machine. A full disk
 shows when a segment is allocated, never as a fault in the middle of a frame.
@@ -17,6 +17,7 @@ import os
 import stat
 import struct
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,10 @@ LAST_SEGMENT: Final = 1 << 20
 """Bytes of a segment for frames without bodies, where there is no room for a whole one."""
 _PAGE: Final = 4096
 _SIZE = struct.Struct("<I")
+_LARGE: Final = 16_384
+"""Bytes from which a system call costs less than the faults on the pages that it fills."""
+_MOST_PIECES: Final = 512
+"""Of one system call (IOV_MAX is 1,024)."""
 
 
 class Segment:
@@ -57,6 +62,25 @@ class Segment:
         self.map[: 12 + len(text)] = MAGIC + _SIZE.pack(len(text)) + text
         self.path.rename(path)
         self.path = path
+
+    def write(self, offset: int, pieces: Sequence[bytes]) -> None:
+        """Put bytes at an offset. A large write is cheaper than the page faults of as large a store, and the mapping shows it at once.
+
+        Raises SpoolFull where the disk does not take it: file systems that copy on write may lack room although it was allocated.
+        """
+        if len(pieces) > _MOST_PIECES or sum(map(len, pieces)) < _LARGE:
+            pieces = (b"".join(pieces),)
+        size = sum(map(len, pieces))
+        if size < _LARGE:
+            self.map[offset : offset + size] = pieces[0]
+            return
+        try:
+            done = os.pwritev(self.fd, pieces, offset)
+            while done < size:  # a signal, or a limit of the kernel's
+                rest = b"".join(pieces)[done:]
+                done += os.pwrite(self.fd, rest, offset + done)
+        except OSError as error:
+            raise SpoolFull(error.errno, f"a frame of {size} bytes could not be written to {self.path}: {error.strerror}") from error
 
     def seal(self) -> None:
         """Say that no frame follows here."""
@@ -99,13 +123,14 @@ class Spool:
         with contextlib.suppress(SpoolFull):
             self._segment = self._begin(self._allocate("next", segment_bytes))
 
-    def append(self, payload: bytes, data: bytes = b"", *, last_room: bool = False) -> None:
+    def append(self, payload: bytes, pieces: Sequence[bytes] = (), *, last_room: bool = False) -> None:
         """Write one frame; `last_room`: the reserve may be used for it. Raises SpoolFull where there is no room.
 
-        `data` is the rest of the payload where it is large: it is copied once, into the mapping.
+        `pieces` are the rest of the payload where it is large: they are copied once, to where they stay.
         """
-        first = len(payload)
-        size = first + len(data)
+        first = size = len(payload)
+        for piece in pieces:
+            size += len(piece)
         needed = span(size)
         segment = self._segment
         if segment is None or segment.offset + needed + PREFIX.size > segment.size:
@@ -116,9 +141,10 @@ class Spool:
         mapped = segment.map
         mapped[start : start + first] = payload
         crc = checksum(payload, seq)
-        if data:
-            mapped[start + first : start + size] = data
-            crc = checksum(data, crc)  # CRC-32 goes on from what came before
+        if pieces:
+            for piece in pieces:
+                crc = checksum(piece, crc)  # CRC-32 goes on from what came before
+            segment.write(start + first, pieces)
         PREFIX.pack_into(mapped, offset, 0, crc, seq)
         _SIZE.pack_into(mapped, offset, size)  # last: from here on a reader sees the frame
         segment.offset = offset + needed

@@ -24,7 +24,7 @@ def test_hash_is_right_or_unknown(pieces, cap, keep, whole):
         if then != "keep" and tee.size:
             taken = tee.take()
             if then == "spool":
-                spooled += taken
+                spooled += b"".join(taken)
             else:
                 tee.cut(taken)
     rest, digest = tee.finish()

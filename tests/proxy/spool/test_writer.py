@@ -132,3 +132,46 @@ def test_syncing_takes_directories_along(tmp_path: Path):
     spool.append(record(SEGMENT // 2))
     assert synced() == [False, False, True]
     spool.close()
+
+
+@pytest.mark.parametrize("pieces", [[b"a" * 3, b"b" * 5], [b"c" * 20_000, b"", b"d" * 30_001], [b"e" * 50] * 2_000])
+def test_what_is_written_apart_reads_as_one(tmp_path: Path, pieces: list[bytes]):
+    """Small and large rests, and more of them than one system call takes, between frames that are stored."""
+    spool = Spool(tmp_path, "host", "w0", 1 << 20)
+    spool.append(record(10))
+    spool.append(frames.part(bytes(16), frames.RESPONSE, 1), pieces)
+    spool.append(record(20))
+    spool.close()
+    (run,) = runs(tmp_path)
+    reader = SegmentReader(run.segment(1))
+    found = [got[0] for got in iter(reader.next, None)]
+    reader.close()
+    assert [type(frame) for frame in found] == [frames.Record, frames.Part, frames.Record]
+    assert found[1].data == b"".join(pieces)
+
+
+def test_a_disk_that_takes_no_large_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Copy-on-write disks may lack room although it was allocated: the frame is refused, nothing of it is seen, the next one stands in its place."""
+    spool = Spool(tmp_path, "host", "w0", 1 << 20)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwritev", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")))
+        with pytest.raises(SpoolFull, match="No space left"):
+            spool.append(frames.part(bytes(16), frames.RESPONSE, 1), [b"x" * 100_000])
+    spool.append(record(7))
+    spool.close()
+    assert read(tmp_path) == [(0, 7)]
+
+
+def test_a_write_that_stops_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What the kernel left over is written too."""
+    whole = os.pwritev
+    spool = Spool(tmp_path, "host", "w0", 1 << 20)
+    monkeypatch.setattr(os, "pwritev", lambda fd, pieces, offset: whole(fd, [pieces[0][:100]], offset))
+    spool.append(frames.part(bytes(16), frames.RESPONSE, 1), [b"x" * 50_000, b"y" * 50_000])
+    spool.close()
+    (run,) = runs(tmp_path)
+    reader = SegmentReader(run.segment(1))
+    got = reader.next()
+    reader.close()
+    assert got is not None
+    assert got[0].data == b"x" * 50_000 + b"y" * 50_000
