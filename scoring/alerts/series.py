@@ -71,3 +71,24 @@ class Calendar:
 def end_of(day: date) -> datetime:
     """The moment a day is over: midnight UTC after it."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Events of one window."""
+
+    n: int = 0
+    failed: int = 0
+
+    @property
+    def share(self) -> float | None:
+        """Of bad events; None = there were none to count."""
+        return self.failed / self.n if self.n else None
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What the tasks (or exchanges, where no task is named) of one window cost; those without a price are in neither."""
+
+    cost_usd: float = 0.0
+    tasks: int = 0
