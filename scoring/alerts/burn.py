@@ -34,7 +34,8 @@ def reading(rule: Burn, slo: Slo, at: datetime, *, windows: Mapping[timedelta, C
     lasts = f"; at this rate {slo.window / timedelta(days=1):g} days of budget last {spelled_days(slo.window, rate)}" if burning else ""
     message = (
         f"{slo.name} ({slo.target:.2%} promised): {sli.bad} {long.failed} of {long.n} in {spelled(pair.long)}, "
-        f"{short.failed} of {short.n} in {spelled(pair.short)}: the budget burns {rate:.1f} times as fast as it may, the limit is {pair.rate:g}{lasts}"
+        f"{short.failed} of {short.n} in {spelled(pair.short)}: "
+        f"the budget burns {rate:.1f} times as fast as it may, the limit is {pair.rate:g}{lasts}"
     )
     return Reading(rule.name, slice_, at, rate, pair.rate, 1.0, long.n, bool(burning), message, by=pair.severity)
 

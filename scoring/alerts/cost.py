@@ -50,7 +50,8 @@ def reading(rule: Cost, slice_: Mapping[str, str], at: datetime, *, windows: Seq
     best = max(seen, key=lambda look: (look.breached, look.surely))
     message = (
         f"a task costs ${best.value:.6f} in the last {spelled(best.length)}, "
-        f"${best.usual:.6f} in the same hours of the {best.days} days before ({best.value / best.usual - 1:+.0%}, the limit is {rule.rise:+.0%}); tasks {best.moved:+.0%}"
+        f"${best.usual:.6f} in the same hours of the {best.days} days before "
+        f"({best.value / best.usual - 1:+.0%}, the limit is {rule.rise:+.0%}); tasks {best.moved:+.0%}"
     )
     return Reading(rule.name, slice_, at, best.value, best.usual * (1 + rule.rise), best.usual, best.tasks, best.breached, message)
 
