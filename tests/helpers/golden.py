@@ -82,11 +82,14 @@ class Shop:
         self.config = directory / "goldwash.toml"
         self.golden.mkdir()
         self.says: Callable[[str, str], str | Answer] = lambda system, question: RIGHT
-        upstream.on("/v1/chat/completions", model(lambda system, question: self.says(system, question)))
+        upstream.on("/v1/chat/completions", model(self._said))
         upstream.on(JUDGE_PATH, judges.judge())
         self.put(cases)
         self.targets: dict[str, dict[str, Any]] = {"app": {"base_url": f"{upstream.url}/v1", **target}}
         self.write()
+
+    def _said(self, system: str, question: str) -> str | Answer:
+        return self.says(system, question)
 
     @property
     def file(self) -> Path:
