@@ -1,4 +1,4 @@
-"""Hold a release to the golden cases: decide, with evidence, on result files."""
+"""Hold a release to the golden cases: run them and decide, with evidence; or decide on result files alone."""
 
 from __future__ import annotations
 
