@@ -12,7 +12,7 @@ from scoring import online
 from scoring.golden.seeding import pool
 from scoring.golden.seeding.from_log import asked
 from scoring.golden.staleness import Seen, Trend
-from scoring.logged import GENERATIVE
+from scoring.logged import GENERATIVE, LoggedExchange
 from scoring.pages import WITHIN, Window, rows
 from scoring.population import ELIGIBLE
 
@@ -34,8 +34,17 @@ class Observed:
 def observe(access: Access, span: Window, options: Sampling) -> Observed:
     """The traffic of a window; trends are of its second half against its first."""
     drawn = [one.exchange for one in pool.drawn(access, span, options)]
+    found = features(access, span, options, drawn)
+    texts = [text for exchange in drawn if (text := asked(exchange)).strip()]
+    middle = span.start + (span.end - span.start) / 2
+    formats, unhappy = _halves(access, Window(span.start, middle), Window(middle, span.end))
+    return Observed(sum(one.exchanges for one in found.values()), texts, found, formats, unhappy)
+
+
+def features(access: Access, span: Window, options: Sampling, drawn: Sequence[LoggedExchange] | None = None) -> dict[str, Seen]:
+    """What a window's traffic holds by feature; tools only where exchanges with bodies are given."""
     offered: dict[str, set[str]] = {}
-    for exchange in drawn:
+    for exchange in drawn or ():
         offered.setdefault(exchange.feature or "", set()).update(tool.name for tool in exchange.tools[0])
     parameters = {
         **span.parameters,
@@ -48,7 +57,7 @@ def observe(access: Access, span: Window, options: Sampling) -> Observed:
         f"list(DISTINCT e.prompt_version) AS versions FROM exchanges e WHERE {WITHIN.format('e.')} AND {ELIGIBLE} GROUP BY 1",
         parameters,
     )
-    features = {
+    return {
         row["feature"]: Seen(
             row["n"],
             frozenset(one for one in row["models"] if one),
@@ -57,10 +66,6 @@ def observe(access: Access, span: Window, options: Sampling) -> Observed:
         )
         for row in found
     }
-    texts = [text for exchange in drawn if (text := asked(exchange)).strip()]
-    middle = span.start + (span.end - span.start) / 2
-    formats, unhappy = _halves(access, Window(span.start, middle), Window(middle, span.end))
-    return Observed(sum(one.exchanges for one in features.values()), texts, features, formats, unhappy)
 
 
 def _halves(access: Access, before: Window, after: Window) -> tuple[list[Trend], list[Trend]]:
