@@ -138,7 +138,7 @@ def sentence(figures: dict[str, float]) -> str:
     rows = figures.get("goldwash_rows_written_total", 0)
     lag = figures.get("goldwash_log_lag_seconds", 0)
     active = figures.get("goldwash_exchanges_active", 0)
-    unpriced = figures.get("goldwash_unknown_price_total", 0)
+    unpriced = figures.get("goldwash_stored_without_price", 0)
     parts = [f"{rows:,.0f} rows written", f"{active:,.0f} under way", f"log {lag:.1f} s behind the traffic"]
     if unpriced:
         parts.append(f"{unpriced:,.0f} without a price (goldwash doctor)")

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -22,7 +23,7 @@ from proxy.log.attach import Log
 from proxy.log.forgetting import Found, Subject, forget
 from proxy.log.guard import Refused
 from proxy.log.rewriting import clean_lake, mark
-from proxy.service import figures, opinions, page
+from proxy.service import exposition, figures, opinions, page, standing
 from proxy.service.assembly import subject_of
 from proxy.service.door import HEADERS, door, failure
 from proxy.service.formats import CONTENT_TYPES
@@ -156,7 +157,11 @@ async def _metrics(request: web.Request) -> web.Response:
             counts = figures.Counts()
     seen = await asyncio.to_thread(figures.workers, service.spool_dir)
     found = figures.figures(counts, service.loading.progress, service.spool_dir, seen, dict(service.queries))
-    return web.Response(text=figures.render(found), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+    now = time.time()
+    found += await asyncio.to_thread(standing.prices, datetime.fromtimestamp(now, UTC))
+    found += await asyncio.to_thread(standing.export, service.settings.data_dir, now)
+    content_type = exposition.wanted(request.headers.get("Accept", ""))
+    return web.Response(text=exposition.render(found, content_type), headers={"Content-Type": content_type})
 
 
 async def _flush(request: web.Request) -> web.Response:

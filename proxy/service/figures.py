@@ -1,4 +1,4 @@
-"""The figures of the log service: gathered from log, spool, loader and process, and written as Prometheus text.
+"""The figures of the log service: gathered from log, spool, loader and process.
 
 Unknown is left out, never 0: a metric that cannot be had is absent, and `absent()` can alert on it.
 """
@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 
 from proxy.exchange import Ending
+from proxy.service.exposition import Figure, one
 from proxy.service.loading import Progress
 from proxy.service.readers import resident_bytes
+from proxy.service.standing import standing
+from proxy.service.traffic import Traffic
 from proxy.spool import gauge
 from proxy.spool.reader import runs
 
@@ -28,16 +33,6 @@ STALE: Final = 5.0
 """Seconds after which a gauge, written every second, says nothing any more."""
 
 _ENDINGS: Final = tuple(ending.value for ending in Ending)
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One metric with its values: (labels, value); None = not known."""
-
-    name: str
-    kind: str  # counter | gauge
-    sentence: str
-    values: tuple[tuple[dict[str, str], float | int | None], ...]
 
 
 @dataclass(slots=True)
@@ -53,6 +48,7 @@ class Counts:
     size: int | None = None  # bytes of the file
     wal: int | None = None  # bytes beside it that wait for a checkpoint
     live: int | None = None  # bytes of it in use
+    more: tuple[Figure, ...] = ()  # of the traffic, and of the watch
     at: float = float("-inf")
 
 
@@ -62,13 +58,21 @@ class Census:
     def __init__(self, cursor: Callable[[], duckdb.DuckDBPyConnection], file: Path | None) -> None:
         self._cursor, self._file = cursor, file
         self.counts = Counts()
+        self.traffic = Traffic(own_host() if file is None else None)
+        with contextlib.suppress(duckdb.Error):
+            counting = cursor()
+            self.traffic.begin(counting)
+            counting.close()
 
     def refresh(self) -> Counts:
         """The counts, counted again where they are old."""
         if time.monotonic() - self.counts.at > KEEP:
             cursor = self._cursor()
             try:
-                self.counts = _count(cursor, self._file)
+                counts = _count(cursor, self._file)
+                self.traffic.refresh(cursor)
+                counts.more = (*self.traffic.figures(), *standing(cursor, datetime.now(UTC)))
+                self.counts = counts
             finally:
                 cursor.close()
         return self.counts
@@ -133,14 +137,14 @@ def figures(counts: Counts, progress: Progress, spool: Path, seen: Workers, quer
     segments, size = spool_size(spool)
     by_worker = [({"host": host, "worker": worker}, ledger) for (host, worker), ledger in counts.ledger.items()]
     return [
-        _one("goldwash_workers", "gauge", "Worker processes that live.", seen.alive),
-        _one("goldwash_workers_accepting", "gauge", "Workers that take new requests.", seen.accepting),
-        _one("goldwash_exchanges_active", "gauge", "Exchanges under way.", seen.active),
-        _one("goldwash_client_connections", "gauge", "Connections of clients.", seen.connections),
-        _one("goldwash_refused_requests", "gauge", "Requests that living workers answered themselves (404, 400, 401).", seen.refused),
-        _one("goldwash_spool_full_workers", "gauge", "Workers that have no room to spool all they should.", seen.spool_full),
-        _one("goldwash_workers_shed_exchanges", "gauge", "Exchanges that living workers passed and could not spool.", seen.shed_exchanges),
-        _one("goldwash_workers_shed_bytes", "gauge", "Bytes, of bodies first, that living workers could not spool.", seen.shed_bytes),
+        one("goldwash_workers", "gauge", "Worker processes that live.", seen.alive),
+        one("goldwash_workers_accepting", "gauge", "Workers that take new requests.", seen.accepting),
+        one("goldwash_exchanges_active", "gauge", "Exchanges under way.", seen.active),
+        one("goldwash_client_connections", "gauge", "Connections of clients.", seen.connections),
+        one("goldwash_refused_requests", "gauge", "Requests that living workers answered themselves (404, 400, 401).", seen.refused),
+        one("goldwash_spool_full_workers", "gauge", "Workers that have no room to spool all they should.", seen.spool_full),
+        one("goldwash_workers_shed_exchanges", "gauge", "Exchanges that living workers passed and could not spool.", seen.shed_exchanges),
+        one("goldwash_workers_shed_bytes", "gauge", "Bytes, of bodies first, that living workers could not spool.", seen.shed_bytes),
         Figure(
             "goldwash_accepted_total",
             "counter",
@@ -159,33 +163,35 @@ def figures(counts: Counts, progress: Progress, spool: Path, seen: Workers, quer
             "Exchanges that passed and could not be spooled (counted as lost).",
             tuple((labels, ledger["shed"]) for labels, ledger in by_worker),
         ),
-        _one("goldwash_open_exchanges", "gauge", "Exchanges accepted and not ended yet, as the loader sees them.", progress.open),
-        _one("goldwash_rows_written_total", "counter", "Rows of exchanges written since this process started.", progress.rows),
-        _one("goldwash_records_written_total", "counter", "Opinions and events written since this process started.", progress.records),
-        _one("goldwash_spool_losses_total", "counter", "Places in the spool with missing or damaged frames.", progress.losses),
-        _one("goldwash_log_lag_seconds", "gauge", "Age of the oldest that may not be in the log yet.", progress.lag(time.time())),
-        _one("goldwash_spool_bytes", "gauge", "Bytes allocated by segments that are not wholly loaded or still written.", size),
-        _one("goldwash_spool_segments", "gauge", "Segments on disk.", segments),
-        _one("goldwash_load_errors_total", "counter", "Rounds that the log refused; each is tried again.", progress.errors),
-        _one("goldwash_insert_stall_seconds", "gauge", "Longest round of the loader in the last ten minutes.", progress.stall),
-        _one("goldwash_exchanges_stored", "gauge", "Exchanges in the log.", counts.exchanges),
-        _one("goldwash_unknown_price_total", "gauge", "Exchanges in the log whose price is not known.", counts.unpriced),
-        _one("goldwash_unknown_usage_total", "gauge", "Exchanges in the log whose usage is not known.", counts.no_usage),
-        _one("goldwash_estimated_usage_total", "gauge", "Exchanges in the log whose usage is an estimate.", counts.estimated),
-        _one("goldwash_unknown_dialect_total", "gauge", "Exchanges in the log that no dialect read.", counts.no_dialect),
-        _one("goldwash_log_bytes", "gauge", "Size of the log file.", counts.size),
-        _one("goldwash_log_wal_bytes", "gauge", "Size of the write-ahead log beside the log file.", counts.wal),
-        _one("goldwash_log_live_bytes", "gauge", "Bytes of the log file in use; the rest is reused first.", counts.live),
+        one("goldwash_open_exchanges", "gauge", "Exchanges accepted and not ended yet, as the loader sees them.", progress.open),
+        one("goldwash_rows_written_total", "counter", "Rows of exchanges written since this process started.", progress.rows),
+        one("goldwash_records_written_total", "counter", "Opinions and events written since this process started.", progress.records),
+        one("goldwash_spool_losses_total", "counter", "Places in the spool with missing or damaged frames.", progress.losses),
+        one("goldwash_log_lag_seconds", "gauge", "Age of the oldest that may not be in the log yet.", progress.lag(time.time())),
+        one("goldwash_spool_bytes", "gauge", "Bytes allocated by segments that are not wholly loaded or still written.", size),
+        one("goldwash_spool_segments", "gauge", "Segments on disk.", segments),
+        one("goldwash_load_errors_total", "counter", "Rounds that the log refused; each is tried again.", progress.errors),
+        one("goldwash_insert_stall_seconds", "gauge", "Longest round of the loader in the last ten minutes.", progress.stall),
+        one("goldwash_exchanges_stored", "gauge", "Exchanges in the log.", counts.exchanges),
+        one("goldwash_stored_without_price", "gauge", "Exchanges in the log whose price is not known.", counts.unpriced),
+        one("goldwash_stored_without_usage", "gauge", "Exchanges in the log whose usage is not known.", counts.no_usage),
+        one("goldwash_stored_with_estimated_usage", "gauge", "Exchanges in the log whose usage is an estimate.", counts.estimated),
+        one("goldwash_stored_without_dialect", "gauge", "Exchanges in the log that no dialect read.", counts.no_dialect),
+        one("goldwash_log_bytes", "gauge", "Size of the log file.", counts.size),
+        one("goldwash_log_wal_bytes", "gauge", "Size of the write-ahead log beside the log file.", counts.wal),
+        one("goldwash_log_live_bytes", "gauge", "Bytes of the log file in use; the rest is reused first.", counts.live),
         Figure(
             "goldwash_queries_total", "counter", "SQL queries by outcome.", tuple(({"outcome": k}, v) for k, v in sorted(queries.items()))
         ),
-        _one("goldwash_process_resident_bytes", "gauge", "Resident memory of the log service.", resident_bytes()),
-        _one("goldwash_process_open_fds", "gauge", "Open descriptors of the log service.", sum(1 for _ in Path("/proc/self/fd").iterdir())),
+        one("goldwash_process_resident_bytes", "gauge", "Resident memory of the log service.", resident_bytes()),
+        one("goldwash_process_open_fds", "gauge", "Open descriptors of the log service.", sum(1 for _ in Path("/proc/self/fd").iterdir())),
+        *counts.more,
     ]
 
 
-def _one(name: str, kind: str, sentence: str, value: float | None) -> Figure:
-    return Figure(name, kind, sentence, (({}, value),))
+def own_host() -> str:
+    """This machine as `exchanges.host` names it."""
+    return "".join(c if c.isalnum() or c in ".-" else "-" for c in socket.gethostname())[:80] or "host"
 
 
 def spool_size(spool: Path) -> tuple[int, int]:
@@ -199,21 +205,3 @@ def spool_size(spool: Path) -> tuple[int, int]:
                         size += entry.stat().st_blocks * 512
                         segments += 1
     return segments, size
-
-
-def render(figures: Iterable[Figure]) -> str:
-    """Prometheus text, version 0.0.4."""
-    lines: list[str] = []
-    for figure in figures:
-        known = [(labels, value) for labels, value in figure.values if value is not None]
-        if known:
-            lines += [f"# HELP {figure.name} {figure.sentence}", f"# TYPE {figure.name} {figure.kind}"]
-            lines += [f"{figure.name}{_labels(labels)} {value:.17g}" for labels, value in known]
-    return "\n".join(lines) + "\n"
-
-
-def _labels(labels: dict[str, Any]) -> str:
-    if not labels:
-        return ""
-    escaped = {name: str(value).replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"') for name, value in labels.items()}
-    return "{" + ",".join(f'{name}="{value}"' for name, value in escaped.items()) + "}"

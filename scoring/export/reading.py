@@ -7,7 +7,6 @@ a position by it misses nothing. Rows of one commit share it; the id orders them
 from __future__ import annotations
 
 import json
-import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -97,11 +96,6 @@ class Source:
 def after(row: dict[str, Any], key: str, by: str = "loaded_us") -> Position:
     """The position behind a row of a page."""
     return Position(row[by], row[key])
-
-
-def own_host() -> str:
-    """This machine as `exchanges.host` names it."""
-    return "".join(c if c.isalnum() or c in ".-" else "-" for c in socket.gethostname())[:80] or "host"
 
 
 def settled(now: datetime, *, lake: bool) -> datetime | None:

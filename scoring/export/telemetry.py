@@ -16,11 +16,12 @@ import structlog
 from config.settings import Settings
 from proxy.log.attach import LAKE
 from proxy.service.client import Access
+from proxy.service.figures import own_host
 from scoring.export.channel import Channel, Outcome
 from scoring.export.following import Following, Held, Row
 from scoring.export.histograms import Histograms
 from scoring.export.position import LAST_ID, Progress, Stream
-from scoring.export.reading import Page, Position, Source, own_host, settled
+from scoring.export.reading import Page, Position, Source, settled
 from scoring.export.spans import as_event, as_span, of_exchange, resource, scope
 
 TRACES: Final = "traces"

@@ -182,7 +182,7 @@ async def test_metrics_tell_what_is_known(service: Running, worker: Spool) -> No
     }
     assert lines["goldwash_rows_written_total"] == "1"
     assert lines["goldwash_exchanges_active"] == "3"
-    assert lines["goldwash_unknown_price_total"] == "0"
+    assert lines["goldwash_stored_without_price"] == "0"
     assert float(lines["goldwash_log_lag_seconds"]) < 5
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from proxy.service.figures import Counts, Figure, Workers, figures, render, spool_size, workers
+from proxy.service.exposition import Figure, render
+from proxy.service.figures import Counts, Workers, figures, spool_size, workers
 from proxy.service.loading import Progress
 from proxy.spool.gauge import Gauge
 from proxy.spool.writer import Spool
