@@ -1,0 +1,100 @@
+"""The first two lines of every report: what was decided, and why. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from scoring.gate.rates import percent
+from scoring.gate.reports.contract import Report
+from scoring.gate.reports.story import CaseStory
+from scoring.gate.results import Results
+from scoring.gate.standing import count
+from scoring.gate.verdict import Ruling
+from scoring.gate.words import State
+
+OUTCOMES: Final = {
+    "passed": "passed",
+    "failed": "FAILED",
+    "bad_input": "could not run",
+    "judge_unfit": "not decided: the judge is unfit",
+    "could_not_tell": "could not tell",
+}
+MARKS: Final = {"passed": "✅", "failed": "❌", "bad_input": "⚠️", "judge_unfit": "⚠️", "could_not_tell": "⚠️"}
+WARNING: Final = "⚠️"
+SPEAKING: Final = {
+    "failed": (State.FAILED,),
+    "could_not_tell": (State.UNMEASURED, State.FAILED, State.INCONCLUSIVE),
+    "judge_unfit": (State.UNFIT,),
+    "passed": (State.INCONCLUSIVE,),
+    "bad_input": (),
+}
+"""Which rulings say why, by outcome."""
+
+
+def mark(report: Report) -> str:
+    """One sign."""
+    return WARNING if report.verdict.is_inconclusive and report.verdict.outcome == "passed" else MARKS[report.verdict.outcome]
+
+
+def outcome(report: Report, told: list[CaseStory]) -> str:
+    """`FAILED: 4 of 24 cases broke, 1 of them must pass`."""
+    verdict = report.verdict
+    broke = [one for one in told if one.change in ("broke", "masked", "missing", "failing")]
+    lost = [one for one in told if one.change == "unmeasured"]
+    words = f"gate {OUTCOMES[verdict.outcome]}"
+    if verdict.is_inconclusive:
+        words += ", with a warning" if verdict.outcome == "passed" else ", unclear"
+    said: list[str] = []
+    if broke:
+        must = sum(one.must_pass for one in broke)
+        verb = "fail" if report.base is None else "broke"
+        said.append(f"{len(broke)} of {count(len(report.candidate.by_case))} {verb}" + (f", {must} of them must pass" if must else ""))
+    if lost:
+        said.append(f"{count(len(lost))} could not be measured")
+    if not said:
+        said.append(f"no case broke ({count(len(report.candidate.by_case))})" if report.base is not None else "no case fails")
+    return f"{words}: {'; '.join(said)}"
+
+
+def why(report: Report) -> list[Ruling]:
+    """The rulings that decided, the gravest first; none where everything holds."""
+    return [one for state in SPEAKING[report.verdict.outcome] for one in report.verdict.rulings if one.state is state]
+
+
+def why_in_words(report: Report) -> str:
+    """In one sentence."""
+    found = why(report)
+    if found:
+        return "; ".join(f"{one.rule}: {one.sentence}" for one in found)
+    baseline = "" if report.base is not None else ", and there is no baseline to compare with"
+    return f"every rule holds{baseline}"
+
+
+def totals(report: Report) -> list[tuple[str, str, str]]:
+    """(what, before, now): pass rate, cost and time of the whole set; – where it is not known."""
+    base, now = report.base, report.candidate
+    rows = [
+        ("cases passed", _passed(base), _passed(now)),
+        ("cost", _cost(base), _cost(now)),
+        ("median time", _time(base), _time(now)),
+    ]
+    return [row for row in rows if row[1] != "–" or row[2] != "–"]
+
+
+def _passed(results: Results | None) -> str:
+    if results is None:
+        return "–"
+    rates = [sum(row.passed is True for row in rows) / len(rows) for rows in results.by_case.values()]
+    passed = sum(rate == 1 for rate in rates)
+    return f"{passed} of {len(rates)} ({percent(sum(rates) / len(rates))} of runs)" if rates else "–"
+
+
+def _cost(results: Results | None) -> str:
+    costs = [] if results is None else [row.cost_usd for row in results.rows if row.cost_usd is not None]
+    unknown = 0 if results is None else len(results.rows) - len(costs)
+    return "–" if not costs else f"${sum(costs):.4f}" + (f" ({count(unknown, 'run')} without a price)" if unknown else "")
+
+
+def _time(results: Results | None) -> str:
+    times = [] if results is None else sorted(row.latency_ms for row in results.rows if row.latency_ms is not None)
+    return "–" if not times else f"{times[len(times) // 2] / 1000:,.2f} s"

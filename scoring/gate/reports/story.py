@@ -1,0 +1,214 @@
+"""Tells of each case what a reviewer asks: the question, what is right, the answers before and now, and what found it wrong. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from scoring.gate.reports.contract import Report
+from scoring.gate.results import Result
+from scoring.gate.words import State
+from scoring.golden.case import Call, GoldenCase, canonical
+
+ORDER: Final = (
+    "broke",
+    "masked",
+    "missing",
+    "worse",
+    "failing",
+    "unmeasured",
+    "new",
+    "changed",
+    "still_failing",
+    "fixed",
+    "mended",
+    "better",
+)
+"""Kinds of changes, the gravest first; `failing` and `unmeasured` are told of a run that has no baseline, or reached nothing."""
+BAD: Final = frozenset({"broke", "masked", "missing", "worse", "failing"})
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """One grade that did not pass."""
+
+    name: str
+    reason: str
+    evidence: str | None = None
+    family: str | None = None  # of a judge
+
+    @property
+    def words(self) -> str:
+        """In one line: which evaluator, whose opinion, and why."""
+        return f"{self.name}{f' (judge: {self.family})' if self.family else ''}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What one side answered: the tally of all its runs, and one run that shows it."""
+
+    passed: int
+    runs: int
+    output: str | None
+    calls: tuple[str, ...]
+    found: tuple[str, ...]  # ids of what was retrieved
+    why: tuple[Why, ...]
+    error: str | None
+
+    @property
+    def answer(self) -> str:
+        """Words and tool calls together."""
+        parts = [self.output] if self.output else []
+        parts += [f"[calls] {call}" for call in self.calls]
+        return "\n".join(parts) or (f"[no answer: {self.error}]" if self.error else "[nothing]")
+
+
+@dataclass(frozen=True, slots=True)
+class CaseStory:
+    """One case that changed, failed, or could not be measured."""
+
+    case: str
+    change: str
+    objects: bool  # a rule that failed, or could not be measured, names it
+    must_pass: bool
+    slice: str | None
+    status: str | None
+    question: str
+    expected: tuple[tuple[str, str], ...]  # (what, how)
+    before: Side | None
+    now: Side | None
+    file: str | None = None
+    line: int | None = None
+
+    @property
+    def why(self) -> str:
+        """In one line, why it does not pass now."""
+        if self.change == "missing":
+            return "was not run"
+        if self.now is None:
+            return ""
+        return "; ".join(one.words for one in self.now.why) or (self.now.error or "")
+
+    @property
+    def tally(self) -> str:
+        """`5/5 → 0/5`."""
+        return f"{_count(self.before)} → {_count(self.now)}"
+
+
+def stories(report: Report) -> list[CaseStory]:
+    """Cases worth telling of, the gravest first; the order is the same for the same results."""
+    before = report.base.by_case if report.base is not None else {}
+    after = report.candidate.by_case
+    objecting = {case for ruling in report.verdict.rulings if ruling.state in (State.FAILED, State.UNMEASURED) for case in ruling.cases}
+    changes = {one.case: str(one.change) for one in report.verdict.changes}
+    for case, rows in after.items():
+        if any(row.passed is None for row in rows):
+            changes[case] = "unmeasured"
+        elif case not in changes and (report.base is None or case in objecting) and any(row.passed is False for row in rows):
+            changes[case] = "failing"
+    found = [_story(report, case, kind, before.get(case, ()), after.get(case, ()), case in objecting) for case, kind in changes.items()]
+    return sorted(found, key=lambda one: (not one.objects, not one.must_pass, ORDER.index(one.change), one.slice or "", one.case))
+
+
+def _story(report: Report, case: str, kind: str, before: Sequence[Result], after: Sequence[Result], objects: bool) -> CaseStory:
+    known = report.known.get(case)
+    row = (after or before)[0]
+    said = row.extra.get("question") or (known.case.question if known else "")
+    return CaseStory(
+        case=case,
+        change=kind,
+        objects=objects,
+        must_pass=any(one.must_pass for one in (*before, *after)),
+        slice=row.slice,
+        status=row.status,
+        question=str(said or ""),
+        expected=expected_in_words(known.case) if known else (),
+        before=_side(before, failed=False),
+        now=_side(after, failed=True),
+        file=known.file if known else None,
+        line=known.line if known else None,
+    )
+
+
+def _side(rows: Sequence[Result], *, failed: bool) -> Side | None:
+    """failed: whether a failed run shows it best, or a passed one."""
+    if not rows:
+        return None
+    shown = next((row for row in rows if row.passed is (not failed)), next((row for row in rows if row.passed is None), rows[0]))
+    extra = shown.extra
+    return Side(
+        passed=sum(row.passed is True for row in rows),
+        runs=len(rows),
+        output=_text(extra.get("output")) or _text(extra.get("refusal")),
+        calls=tuple(call_in_words(one) for one in _list(extra.get("tool_calls"))),
+        found=retrieved(shown),
+        why=tuple(_why(one) for one in _list(extra.get("grades")) if one.get("passed") is False),
+        error=shown.error,
+    )
+
+
+def retrieved(row: Result) -> tuple[str, ...]:
+    """Ids of the documents that the target retrieved in a run."""
+    found = [str(one["id"]) for one in _list(row.extra.get("context")) if one.get("id")]
+    if not found:
+        details = [one.get("detail") for one in _list(row.extra.get("grades")) if one.get("name") == "expected.retrieved_ids"]
+        found = [str(one) for detail in details if isinstance(detail, Mapping) for one in detail.get("found") or ()]
+    return tuple(found)
+
+
+def grades_of(row: Result) -> list[Mapping[str, Any]]:
+    """The grades in a row of a result file; none where it has none."""
+    return _list(row.extra.get("grades"))
+
+
+def _why(grade: Mapping[str, Any]) -> Why:
+    return Why(str(grade.get("name") or "?"), str(grade.get("reason") or ""), _text(grade.get("evidence")), _text(grade.get("family")))
+
+
+def call_in_words(call: Mapping[str, Any]) -> str:
+    """`name({"a": 1})`."""
+    arguments = call.get("arguments")
+    return f"{call.get('name')}({arguments if isinstance(arguments, str) else canonical(arguments) if arguments is not None else ''})"
+
+
+def expected_in_words(case: GoldenCase) -> tuple[tuple[str, str], ...]:
+    """What a case holds a reply to, part by part."""
+    found: list[tuple[str, str]] = []
+    expected = case.expected
+    if expected is not None:
+        if expected.text is not None:
+            found.append(("text", expected.text))
+        if expected.json_ is not None:
+            found.append(("JSON", canonical(expected.json_)))
+        found += [("says", fact) for fact in expected.facts]
+        found += [("calls", _call(one)) for one in expected.tools]
+        found += [(name, value) for name, value in (("label", expected.label), ("choice", expected.choice)) if value is not None]
+        if expected.refusal is not None:
+            found.append(("refusal", "refuses" if expected.refusal else "answers, and does not refuse"))
+        if expected.retrieved_ids:
+            found.append(("retrieves", ", ".join(expected.retrieved_ids)))
+        if expected.test_file:
+            found.append(("passes the tests", expected.test_file))
+    found += [(f"check {one.name}", canonical(one.options) if one.options else "") for one in case.checks]
+    if case.rubric is not None:
+        found.append(
+            (f"rubric {case.rubric.name}.{case.rubric.item}", f"{case.rubric.question or ''} ({case.rubric.good} is right)".strip())
+        )
+    return tuple(found)
+
+
+def _call(call: Call) -> str:
+    return call_in_words({"name": call.name, "arguments": call.arguments})
+
+
+def _count(side: Side | None) -> str:
+    return "–" if side is None else f"{side.passed}/{side.runs}"
+
+
+def _list(value: Any) -> list[Mapping[str, Any]]:
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list | tuple) else []
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
