@@ -1,7 +1,7 @@
 """Reads alerts.toml: strict, with file, line, key and fix for every mistake, and the old rules stay in force while a file is broken.
 
 The shipped file is config/alerts.toml; a file of one's own need only name what differs: its `[rule.NAME]` tables are laid over those of
-the same name. Pure but for `find`, `load` and `reload`, which read files.
+the same name. Pure but for `load` and `reload`, which read files.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from scoring.alerts.kinds import KINDS, Common, Rule, Slo
 from scoring.alerts.toml_lines import line_of
 
 SHIPPED: Final = Path(__file__).parents[2] / "config" / "alerts.toml"
-PLACE: Final = Path("config") / "alerts.toml"
-"""Where it is looked for, beside the main configuration file (or in the working directory)."""
 TABLES: Final = ("rule", "slo", "channel")
 _Made = TypeVar("_Made", bound=BaseModel)
 
@@ -50,12 +48,6 @@ class RuleFile:
         """Twelve hex digits that change with any rule or SLO."""
         parts = [part.model_dump_json() for part in (*self.rules, *self.slos)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
-
-
-def find(main: Path | None) -> Path | None:
-    """The file that counts: beside the main configuration file or in the working directory; None = the shipped rules."""
-    here = (main.parent if main else Path()) / PLACE
-    return here if here.is_file() else None
 
 
 def load(path: Path | None = None) -> RuleFile:
@@ -171,4 +163,4 @@ def _fix(error: Any, place: list[str], model: type[BaseModel]) -> str:
     return f"{shown}{what}"
 
 
-__all__ = ["PLACE", "SHIPPED", "Common", "Rule", "RuleFile", "Slo", "find", "line_of", "load", "parse", "reload", "wrong"]
+__all__ = ["SHIPPED", "Common", "Rule", "RuleFile", "Slo", "line_of", "load", "parse", "reload", "wrong"]
