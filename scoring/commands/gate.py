@@ -12,6 +12,7 @@ import click
 
 from proxy.cli import config_option
 from scoring.commands.gate_baseline import baseline
+from scoring.commands.gate_report import report, workflow
 from scoring.commands.gate_run import run
 
 RUN = "run"
@@ -87,6 +88,8 @@ def compare(
 
 gate.add_command(run)
 gate.add_command(baseline)
+gate.add_command(report)
+gate.add_command(workflow)
 
 
 def _local_rules(config: Path | None) -> Path | None:

@@ -92,7 +92,7 @@ def run(files: tuple[Path, ...], update_golden: bool, scheduled: bool, only_plan
 
         store(ready.settings, outcomes)
         click.echo("result and verdict are in the log: SELECT * FROM gate_runs ORDER BY at DESC", err=True)
-    _write_reports(reports, outcomes)
+    _write_reports(reports, outcomes, files)
     sys.exit(running.exit_code(outcomes))
 
 
@@ -208,12 +208,14 @@ def _check_reports(reports: dict[str, Path | None], files: tuple[Path, ...]) -> 
             raise BadInput(f"--{name} {path}: name a file that can be written, which is none of the golden files")
 
 
-def _write_reports(reports: dict[str, Path | None], outcomes: list[Outcome]) -> None:
-    from scoring.gate.matrix import report
+def _write_reports(reports: dict[str, Path | None], outcomes: list[Outcome], files: tuple[Path, ...]) -> None:
+    from scoring.gate.reports import Report, render
+    from scoring.gate.reports.places import known
 
+    places = known(files) if any(reports.values()) else {}
     for name, path in reports.items():
         if path is not None:
-            text = report(name, [(one.base, one.results, one.verdict) for one in outcomes])
+            text = render(name, [Report(one.base, one.results, one.verdict, places) for one in outcomes])
             if path == Path("-"):
                 click.echo(text, nl=not text.endswith("\n"))
             else:
