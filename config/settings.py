@@ -189,7 +189,9 @@ def _from_overrides(overrides: Mapping[str, Any]) -> Iterable[Given]:
 
 def _leaves(tree: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterable[tuple[tuple[str, ...], Any]]:
     for name, value in tree.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and not value and above == ("target",):
+            yield (*above, name), {}  # all defaults, and there by its name alone
+        elif isinstance(value, Mapping):
             yield from _leaves(value, (*above, name))
         else:
             yield (*above, name), value
@@ -218,7 +220,7 @@ def _check_known(item: Given) -> None:
     known = known_keys()
     if item.key[:-1] == OWN_PATTERNS or (item.key[:2] in OWN_KEYS and len(item.key) > 2):
         return
-    if item.key[0] == "target" and len(item.key) >= 3:
+    if item.key[0] == "target" and (len(item.key) >= 3 or (len(item.key) == 2 and item.value == {})):
         _check_target(item)
         return
     section, name = ("", item.key[0]) if len(item.key) == 1 else (item.key[0], item.key[-1])
@@ -260,7 +262,7 @@ def _check_upstream_name(item: Given) -> None:
 
 def _check_target(item: Given) -> None:
     """Raises ConfigError; `params`, `headers` and `tools` may hold any key."""
-    _, name, key, *below = item.key
+    _, name, key, *below = (*item.key, "kind")[: max(3, len(item.key))]
     if not NAME.fullmatch(name):
         raise ConfigError(
             f"{item.label} = {_shown(item)}: {name!r} cannot be a target's name, which is letters, digits, "
