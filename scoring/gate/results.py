@@ -23,6 +23,8 @@ HEADER_KEY: Final = "gate_results"
 """The first line may be an object with this key (the format's version) instead of `case`: what all rows of the file have in common."""
 
 FORMAT: Final = 1
+DESCRIBED: Final = "target"
+"""The header's key that may hold all of a target (an object with its name) in the place of its name alone."""
 
 
 class BadInput(Exception):
@@ -155,6 +157,9 @@ def parse(lines: Iterable[bytes], name: str) -> Results:
 def lines(results: Results) -> Iterator[bytes]:
     """The file's lines, keys sorted, values that are not known left out; `parse` gives the same Results back."""
     head = {key: getattr(results.header, key) for key in HEADER_KEYS if getattr(results.header, key) is not None}
+    described = results.header.extra.get(DESCRIBED)
+    if isinstance(described, Mapping):  # the name stands in the description: one key of the file, two of the header
+        head[DESCRIBED] = {**described, **({"name": results.header.target} if results.header.target else {})}
     if head or results.header.extra:
         yield orjson.dumps({**results.header.extra, **head, HEADER_KEY: FORMAT}, option=orjson.OPT_SORT_KEYS)
     for row in results.rows:
@@ -238,8 +243,11 @@ def _header(value: dict[str, Any], place: str) -> Header:
     state = value.get("judge_state")
     if state is not None and state not in get_args(JudgeState):
         raise BadInput(f"{place}: 'judge_state' is {state!r}: it must be one of {', '.join(get_args(JudgeState))}")
-    known = {key: _name(value, key, place) for key in HEADER_KEYS if key != "judge_state"}
     extra = {key: item for key, item in value.items() if key not in HEADER_KEYS and key != HEADER_KEY}
+    if isinstance(value.get(DESCRIBED), dict):
+        extra[DESCRIBED] = value[DESCRIBED]
+        value = {**value, DESCRIBED: value[DESCRIBED].get("name")}
+    known = {key: _name(value, key, place) for key in HEADER_KEYS if key != "judge_state"}
     return Header(**known, judge_state=state, extra=extra)
 
 

@@ -21,6 +21,15 @@ def test_a_line_with_the_three_keys_that_it_needs():
     assert _parse('{"case": "a", "run": 1, "passed": 1}').rows == (Result("a", 1, True),)
 
 
+def test_a_target_may_be_described_whole():
+    """The header keeps the target's name and its description: written as one object, and the same again when it is read."""
+    head = Header(target="cand@bad", extra={"target": {"name": "cand@bad", "kind": "endpoint", "model": "m"}, "cost_usd": 0.1})
+    written = list(lines(Results((Result("a", 1, True),), head)))
+    again = parse(written, "f")
+    assert (again.header.target, again.header.extra) == (head.target, head.extra)
+    assert list(lines(again)) == written
+
+
 def test_keys_that_are_not_known_are_kept():
     """What a runner adds for reports comes back."""
     results = _parse('{"case": "a", "run": 1, "passed": 0, "output": "no"}')
