@@ -15,7 +15,7 @@ from scoring.alerts.normal import Numbers
 
 TAU: Final = 0.02
 """How much the daily rate is thought to vary from day to day, as a standard deviation, before a stream has shown it."""
-TAU_UNSURE: Final = 0.0003
+TAU_UNSURE: Final = 0.00025
 """How unsure that is, as the standard deviation of its square. The spread of a stream is drawn towards TAU as strongly as its days leave
 it open: much at 50 events a day, little at 1,000."""
 WEEKDAYS_FROM: Final = 14

@@ -40,16 +40,17 @@ class _Episode:
     rho: float
     by: str
     back: float = 0.0  # log likelihood ratio for "as before", a CUSUM of its own
-    back_since: int = 0  # column since which it grows
-    bad: float = 0.0
+    bad: float = 0.0  # since the change, without the days that speak for "as before"
     events: float = 0.0
+    back_bad: float = 0.0  # of those days
+    back_events: float = 0.0
 
     @property
     def level(self) -> float:
         """Failure rate since the change."""
         return self.bad / self.events if self.events else self.before
 
-    def take(self, column: int, n: float, failed: float, weekday: int, drop: float) -> bool:
+    def take(self, n: float, failed: float, weekday: int, drop: float) -> bool:
         """Counts a day in; whether the alert is clear with it."""
         if n <= 0:
             return False
@@ -58,11 +59,11 @@ class _Episode:
         low = min(max(self.before, 1e-4), 1 - 1e-3)
         high = min(max(self.level, low + drop / 2), 1 - 1e-4)
         gain = weight * (shifted * math.log(low / high) + (n - shifted) * math.log((1 - low) / (1 - high)))
-        if self.back <= 0:
-            self.back_since = column
         self.back = max(0.0, self.back + gain)
+        self.back_bad, self.back_events = self.back_bad + failed, self.back_events + n
         if self.back <= 0:
-            self.bad, self.events = self.bad + failed, self.events + n
+            self.bad, self.events = self.bad + self.back_bad, self.events + self.back_events
+            self.back_bad = self.back_events = 0.0
         return self.back >= RECOVERED
 
 
@@ -155,10 +156,11 @@ def _go_on(
     counted[row, column] = 0.0
     if n <= 0:
         return _Day(None, episode.by, episode.began, n=0)
-    if episode.take(column, n, failed, weekday, rule.drop):
+    if episode.take(n, failed, weekday, rule.drop):
         del firing[row]
         counted[row, column] = held
-        return _Day(False, episode.by, episode.began, episode.before, episode.before, int(n))
+        now = episode.back_bad / episode.back_events
+        return _Day(False, episode.by, episode.began, now, episode.before, int(episode.back_events))
     if column - episode.told >= ACCEPTED:
         del firing[row]
         counted[row, : episode.began] = 0.0
