@@ -31,6 +31,8 @@ FEW_VALUES: Final = 50
 """Times or costs on each side below which a quantile tells nothing."""
 FEW_LABELS: Final = 20
 LEVEL: Final = 0.95
+SLIGHT: Final = 0.02
+"""Share by which a time or a cost must have moved to be called worse or better: on a million exchanges chance explains nothing."""
 _SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(m|min|h|d|w)")
 _UNITS: Final = {"m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
@@ -143,6 +145,8 @@ def _quantile(name: str, one: Floats, other: Floats, q: float, level: float) -> 
     said: Verdict = "no change seen"
     if min(len(one), len(other)) < FEW_VALUES or None in (a.low, a.high, b.low, b.high):
         said = "too few"
+    elif _slight(a, b):
+        pass
     elif b.low > a.high:  # type: ignore[operator]  # none of them is None here
         said = "worse"
     elif b.high < a.low:  # type: ignore[operator]
@@ -168,6 +172,10 @@ def quantile(values: Floats, q: float, level: float) -> Side:
     )
 
 
+def _slight(a: Side, b: Side) -> bool:
+    return a.value is not None and b.value is not None and abs(b.value - a.value) <= SLIGHT * a.value
+
+
 def _mean(name: str, one: Floats, other: Floats, level: float) -> Signal:
     said: Verdict = "too few"
     if min(len(one), len(other)) >= FEW_VALUES:
@@ -176,7 +184,7 @@ def _mean(name: str, one: Floats, other: Floats, level: float) -> Signal:
         freedom = (a + b) ** 2 / (a**2 / (len(one) - 1) + b**2 / (len(other) - 1)) if error else 1.0
         half = float(stdtrit(freedom, (1 + level) / 2)) * error
         moved = float(other.mean() - one.mean())
-        said = "no change seen" if abs(moved) <= half else "worse" if moved > 0 else "better"
+        said = "no change seen" if abs(moved) <= max(half, SLIGHT * float(one.mean())) else "worse" if moved > 0 else "better"
     return Signal(name, "usd", _mean_side(one), _mean_side(other), said)
 
 
