@@ -22,7 +22,7 @@ from scoring.checks.contract import Finding
 from scoring.checks.near_duplicate import Duplicates, Sketch
 from scoring.logged import LoggedExchange
 from scoring.outbox import Outbox, packed, record_id
-from scoring.pages import Window, exchanges, windows
+from scoring.pages import BETWEEN, WITHIN, Window, bounds, exchanges, parts, rows, windows
 from scoring.sampling import uniform
 from scoring.tasks import NEAR_DUPLICATE, Task, Tasks
 
@@ -30,7 +30,11 @@ CHECKS: Final = "checks"
 """Name and kind of the row that says that an exchange was checked."""
 CHECKED: Final = "e.purpose = 'app' AND e.ending <> 'lost'"
 """What is checked: all traffic of the app. What a check cannot say anything of, it leaves out."""
-PENDING: Final = "NOT EXISTS (SELECT 1 FROM scores s WHERE s.exchange_id = e.exchange_id AND s.kind = 'checks' AND s.fingerprint = $checks)"
+PENDING: Final = (
+    f"NOT EXISTS (SELECT 1 FROM scores s WHERE {BETWEEN.format('s.')} AND s.exchange_id = e.exchange_id "  # noqa: S608  all of it is ours
+    "AND s.kind = 'checks' AND s.fingerprint = $checks)"
+)
+"""What has no row yet; with $checks, and the $least and $greatest id of the span."""
 MOST_SKETCHES: Final = 200_000
 """Answers of a day that are compared with each other, a random share of more: some 200 MB."""
 MOST_WORKERS: Final = 2
@@ -54,6 +58,7 @@ class Page(NamedTuple):
     checked: int
     failed: int
     sketches: list[tuple[str, Sketch]]
+    seen: int  # checked now or before
 
 
 class Job(NamedTuple):
@@ -76,7 +81,12 @@ def fingerprint(tasks: Tasks) -> str:
 
 def pending(access: Access, span: Window, tasks: Tasks) -> list[tuple[Window, int]]:
     """The pages of exchanges that have no row yet."""
-    return windows(access, span, f"{CHECKED} AND {PENDING}", {"checks": fingerprint(tasks)})
+    known = fingerprint(tasks)
+    return [
+        page
+        for part in parts(access, span)
+        for page in windows(access, part, f"{CHECKED} AND {PENDING}", {"checks": known, **bounds(access, part)})
+    ]
 
 
 def check_all(
@@ -106,7 +116,7 @@ def check_all(
         tally.checked += page.checked
         tally.failed += page.failed
         tally.sketches += page.sketches
-        progress(page.checked)
+        progress(page.seen)
     return tally
 
 
@@ -139,33 +149,33 @@ class _Worker:
 
     def page(self, job: Job) -> Page:
         """Check one page."""
-        where, parameters = CHECKED, {}
+        where, parameters = CHECKED, dict[str, str]()
         if job.only_pending:
-            where, parameters = f"{CHECKED} AND {PENDING}", {"checks": job.fingerprint}
+            where, parameters = f"{CHECKED} AND {PENDING}", {"checks": job.fingerprint, **bounds(self.access, job.window)}
         done: frozenset[str] = frozenset() if job.only_pending else self._done(job)
         payloads: list[bytes] = []
         sketches: list[tuple[str, Sketch]] = []
-        checked = failed = 0
+        checked = failed = seen = 0
         for page in exchanges(self.access, job.window, where, parameters, self.tasks.sql_columns):
+            seen += len(page)
             for exchange in page:
                 task = self.tasks.of(exchange)
                 if exchange.exchange_id not in done:
-                    rows, flagged = _checked(exchange, task, job)
-                    payloads += rows
+                    said, flagged = _checked(exchange, task, job)
+                    payloads += said
                     checked += 1
                     failed += flagged
                 if task is not None and (one := _sketched(exchange, task, job)) is not None:
                     sketches.append((task.name, one))
-        return Page(payloads, checked, failed, sketches)
+        return Page(payloads, checked, failed, sketches, seen)
 
     def _done(self, job: Job) -> frozenset[str]:
-        from scoring.pages import WITHIN, rows
-
         sql = (
             "SELECT e.exchange_id::VARCHAR AS id FROM exchanges e JOIN scores s USING (exchange_id) "  # noqa: S608  names of our own
-            f"WHERE {WITHIN.format('e.')} AND s.kind = 'checks' AND s.fingerprint = $checks"
+            f"WHERE {WITHIN.format('e.')} AND {BETWEEN.format('s.')} AND s.kind = 'checks' AND s.fingerprint = $checks"
         )
-        return frozenset(row["id"] for row in rows(self.access, sql, {**job.window.parameters, "checks": job.fingerprint}))
+        given = {**job.window.parameters, **bounds(self.access, job.window), "checks": job.fingerprint}
+        return frozenset(row["id"] for row in rows(self.access, sql, given))
 
 
 _WORKER: _Worker | None = None

@@ -17,6 +17,9 @@ from scoring.logged import SELECTION, LoggedExchange, link
 PAGE_ROWS: Final = 2_000
 PAGE_BYTES: Final = 24 << 20
 """Of bodies, as they passed: some 100 MB in memory while a page is looked at."""
+PART: Final = 500_000
+"""Exchanges that are joined with their scores at once."""
+NO_ID: Final = "00000000-0000-0000-0000-000000000000"
 NEAR: Final = timedelta(hours=1)
 """How far from a page the next and the previous exchange of a trace are looked for."""
 
@@ -72,7 +75,15 @@ def paged(access: Access, sql: str, key: str, parameters: Mapping[str, Any] | No
         after = page[-1][key]
 
 
-def windows(access: Access, span: Window, where: str, parameters: Mapping[str, Any]) -> list[tuple[Window, int]]:
+def windows(
+    access: Access,
+    span: Window,
+    where: str,
+    parameters: Mapping[str, Any],
+    *,
+    most_rows: int = PAGE_ROWS,
+    most_bytes: float = PAGE_BYTES,
+) -> list[tuple[Window, int]]:
     """Spans of whole seconds with about a page of exchanges each, and how many: those that meet a condition over `exchanges e`."""
     counted = rows(
         access,
@@ -86,7 +97,7 @@ def windows(access: Access, span: Window, where: str, parameters: Mapping[str, A
     last = n = 0
     size = 0.0
     for row in counted:
-        if start is not None and (n + row["n"] > PAGE_ROWS or size + row["b"] > PAGE_BYTES):
+        if start is not None and (n + row["n"] > most_rows or size + row["b"] > most_bytes):
             found.append((_seconds(start, last + 1), n))
             start, n, size = None, 0, 0.0
         start = row["s"] if start is None else start
@@ -94,6 +105,22 @@ def windows(access: Access, span: Window, where: str, parameters: Mapping[str, A
     if start is not None:
         found.append((_seconds(start, last + 1), n))
     return found
+
+
+def parts(access: Access, span: Window) -> list[Window]:
+    """Spans of a day that the log can join with what was said of them in seconds each: one for most days. Raises ServiceError."""
+    return [window for window, _ in windows(access, span, "true", {}, most_rows=PART, most_bytes=float("inf"))]
+
+
+def bounds(access: Access, span: Window) -> dict[str, str]:
+    """The least and the greatest exchange id of a span, as $least and $greatest: with BETWEEN the log skips what lies elsewhere in time."""
+    found = rows(
+        access,
+        "SELECT min(e.exchange_id)::VARCHAR AS least, max(e.exchange_id)::VARCHAR AS greatest FROM exchanges e "  # noqa: S608
+        f"WHERE {WITHIN.format('e.')}",
+        span.parameters,
+    )[0]
+    return {name: found[name] or NO_ID for name in ("least", "greatest")}
 
 
 def exchanges(
@@ -108,7 +135,7 @@ def exchanges(
 
     columns: more of them, such as the conditions of tasks (`Tasks.sql_columns`).
     """
-    after = "00000000-0000-0000-0000-000000000000"
+    after = NO_ID
     while True:
         page = rows(
             access,

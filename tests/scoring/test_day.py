@@ -191,12 +191,14 @@ def test_a_trace_is_one_item_on_the_day_it_began(settings):
 
 
 def test_the_log_counts_in_parts_what_it_counts_in_one(settings, monkeypatch):
-    """Buckets change neither the sizes nor the sample: ten million rows are many buckets."""
-    filled(settings, *(row(n, size=20) for n in range(300)))
+    """Parts and buckets change neither the sizes nor the sample: ten million rows are many of them."""
+    traced = [row(n, size=20, trace_id=f"t{n % 20}") for n in range(300, 360)]
+    filled(settings, *(row(n, size=20) for n in range(300)), *traced)
     checked(settings)
     whole = population(settings, Population.sizes), [task.item.item for task in sample(night(settings)).tasks]
-    monkeypatch.setattr("scoring.population.BUCKET", 40)
-    monkeypatch.setattr("scoring.population.MOST_DRAWN", 7)
+    monkeypatch.setattr("scoring.pages.PART", 40)
+    monkeypatch.setattr("scoring.population.BUCKET", 17)
+    monkeypatch.setattr("scoring.population.MOST_DRAWN", 3)
     assert (population(settings, Population.sizes), [task.item.item for task in sample(night(settings)).tasks]) == whole
 
 
