@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from proxy.cli import config_option
 from scoring.commands.gate_run import FILE, asked, order_of, run_options, tell, tell_moved
 
 
@@ -58,15 +59,18 @@ def make(files: tuple[Path, ...], update_golden: bool, keep: bool, only_plan: bo
 
 
 @baseline.command("promote")
+@config_option
 @click.argument("result", type=FILE)
-@click.option("--golden", type=FILE, default=Path("golden"), show_default=True, help="Folder of the golden files; baselines/ lies in it.")
+@click.option("--golden", type=FILE, help="Folder of the golden files, in which baselines/ lies; else `golden` beside --config, or here.")
 @click.option("--move-anchor", is_flag=True, help="Pin the anchor to this one too: from then on small drops add up from here.")
-def promote_(result: Path, golden: Path, move_anchor: bool) -> None:
+def promote_(config: Path | None, result: Path, golden: Path | None, move_anchor: bool) -> None:
     """Make a result file the baseline. The anchor stays where it is; where there is none, the baseline before becomes it."""
     from scoring.gate.baselines import promote
     from scoring.gate.results import read
+    from scoring.golden.store import DIRECTORY
 
-    click.echo(promote(read(result), result, golden, move_anchor=move_anchor).sentence)
+    folder = golden or (config.parent if config else Path()) / DIRECTORY
+    click.echo(promote(read(result), result, folder, move_anchor=move_anchor).sentence)
 
 
 def described(found: Any) -> str:

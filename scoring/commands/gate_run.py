@@ -74,25 +74,28 @@ def run(files: tuple[Path, ...], update_golden: bool, scheduled: bool, only_plan
     uncalibrated, 4 could not tell: a target or judge did not answer, or a recorded answer is missing or stale.
     """
     from scoring.gate import running
+    from scoring.gate.results import BadInput
 
     reports = {name: options.pop("json_" if name == "json" else name) for name in REPORTS}
     order = order_of(files, options, scheduled=scheduled, prove=update_golden)
     _check_reports(reports, files)
     ready = running.prepared(order)
+    if update_golden and len(ready.columns) > 1:
+        raise BadInput("--update-golden: one target alone is released: choose it with --targets")
     tell(ready, quiet=Path("-") in reports.values())
     if only_plan:
         return
     outcomes = asked(ready)
     if Path("-") not in reports.values():
         show(outcomes)
+    _write_reports(reports, outcomes, files)
     if update_golden:
         _update(ready, outcomes)
     if scheduled:
         from scoring.gate.nightly import store
 
         store(ready.settings, outcomes)
-        click.echo("result and verdict are in the log: SELECT * FROM gate_runs ORDER BY at DESC", err=True)
-    _write_reports(reports, outcomes, files)
+        click.echo("result and verdict are in the log: SELECT * FROM gate_runs ORDER BY created_at DESC", err=True)
     sys.exit(running.exit_code(outcomes))
 
 
@@ -180,10 +183,7 @@ def _update(ready: Ready, outcomes: list[Outcome]) -> None:
     from scoring.gate.deciding import statuses
     from scoring.gate.golden_files import save_statuses
     from scoring.gate.lifecycle import after_release
-    from scoring.gate.results import BadInput
 
-    if len(outcomes) > 1:
-        raise BadInput("--update-golden: one target alone is released: choose it with --targets")
     (outcome,) = outcomes
     if outcome.verdict.exit_code != 0 or outcome.base is None:
         click.echo("golden files unchanged: " + ("there is no baseline" if outcome.base is None else "it did not pass"))

@@ -1,12 +1,11 @@
-"""Several targets beside each other, case by case; and the reports of a run, one text a kind. Pure."""
+"""Several targets beside each other, case by case, for a terminal. Pure."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from scoring.gate.results import BadInput, Result, Results, lines
+from scoring.gate.results import Result, Results
 from scoring.gate.verdict import Verdict
 
 SHOWN: Final = 40
@@ -58,16 +57,3 @@ def _share(results: Results) -> str:
 def _cost(results: Results) -> str:
     costs = [row.cost_usd for row in results.rows if row.cost_usd is not None]
     return f"${sum(costs):.4f}" if costs else "·"
-
-
-def report(kind: str, outcomes: Sequence[tuple[Results | None, Results, Verdict]]) -> str:
-    """A report of a run: markdown, junit, sarif, annotations, json."""
-    if kind == "json":
-        found = [_as_json(results, verdict) for _, results, verdict in outcomes]
-        return json.dumps(found[0] if len(found) == 1 else found, indent=1, ensure_ascii=False) + "\n"
-    raise BadInput(f"--{kind}: this report is not there yet")
-
-
-def _as_json(results: Results, verdict: Verdict) -> dict[str, Any]:
-    rows = [json.loads(line) for line in lines(results)]
-    return {"target": results.header.target, **verdict.as_json(), "results": rows}

@@ -176,13 +176,13 @@ def place_of(prepared: Prepared, variant: Variant, settings: Settings, environ: 
         url, upstream_url, is_ours, is_known = f"{ours}/{name}{path}", upstream.base_url(path) or "", True, True
     else:
         url = joined(target.base_url, path)
-        is_own_port = _same_place(target.base_url, ours)
-        is_ours = is_own_port or is_loopback(urlsplit(url).hostname or "")
-        name = target.upstream or (urlsplit(url).path.split("/")[1] if is_own_port else "")
-        upstream = settings.upstreams.get(name)
-        upstream_url = (upstream.base_url(path) or "") if upstream and is_own_port else target.base_url
-        is_known = is_own_port or any(_same_place(target.base_url, one.url or "") for one in settings.upstreams.values())
-        name = name or next((known for known, one in settings.upstreams.items() if one.url and _same_place(target.base_url, one.url)), "")
+        own = urlsplit(url).path.split("/")[1] if _same_place(target.base_url, ours) else ""
+        is_ours = _same_place(target.base_url, ours) or is_loopback(urlsplit(url).hostname or "")
+        if own in settings.upstreams:
+            name, upstream_url, is_known = own, settings.upstreams[own].base_url(path) or "", True
+        else:
+            there = next((known for known, one in settings.upstreams.items() if one.url and _same_place(target.base_url, one.url)), None)
+            name, upstream_url, is_known = target.upstream or there or "", target.base_url, there is not None
     key = _key(target, name or "", environ, is_known=is_known)
     return Place(url, name or "", upstream_url, tuple(_headers(case, target, name or "", key, environ, is_ours=is_ours).items()), is_ours)
 
