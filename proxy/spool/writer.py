@@ -29,7 +29,7 @@ LAST_SEGMENT: Final = 1 << 20
 _PAGE: Final = 4096
 _SIZE = struct.Struct("<I")
 _LARGE: Final = 16_384
-"""Bytes from which a system call costs less than the faults on the pages that it fills."""
+"""Bytes from which system calls cost less than the faults on the pages that a store fills."""
 _MOST_PIECES: Final = 512
 """Of one system call (IOV_MAX is 1,024)."""
 
@@ -53,6 +53,7 @@ class Segment:
         self.path = path
         self.size = size
         self.offset = HEADER_SIZE
+        self._has_large = False
 
     def begin(self, path: Path, header: dict[str, object]) -> None:
         """Write the header and take the name: from here on readers see it. Raises OSError."""
@@ -63,23 +64,25 @@ class Segment:
         self.path.rename(path)
         self.path = path
 
-    def write(self, offset: int, pieces: Sequence[bytes]) -> None:
-        """Put bytes at an offset. A large write is cheaper than the page faults of as large a store, and the mapping shows it at once.
+    def write(self, offset: int, frame: Sequence[bytes], size: int) -> None:
+        """Put a frame there, its `size` last, by system calls: cheaper for a large one than the faults on the pages that it fills.
 
-        Raises SpoolFull where the disk does not take it: file systems that copy on write may lack room although it was allocated.
+        The mapping shows it at once. Raises SpoolFull where the disk does not take it: file systems that copy on write may lack room
+        although it was allocated.
         """
-        if len(pieces) > _MOST_PIECES or sum(map(len, pieces)) < _LARGE:
-            pieces = (b"".join(pieces),)
-        size = sum(map(len, pieces))
-        if size < _LARGE:
-            self.map[offset : offset + size] = pieces[0]
-            return
+        if not self._has_large:
+            self._has_large = True
+            with contextlib.suppress(OSError, ValueError):  # else a small store after a large frame has zeros read that are written over
+                self.map.madvise(mmap.MADV_RANDOM)
+        if len(frame) > _MOST_PIECES:
+            frame = (b"".join(frame),)
         try:
-            done = os.pwritev(self.fd, pieces, offset)
-            while done < size:  # a signal, or a limit of the kernel's
-                rest = b"".join(pieces)[done:]
-                done += os.pwrite(self.fd, rest, offset + done)
+            done, whole = os.pwritev(self.fd, frame, offset), PREFIX.size + size
+            while done < whole:  # a signal, or a limit of the kernel's
+                done += os.pwrite(self.fd, b"".join(frame)[done:], offset + done)
+            os.pwrite(self.fd, _SIZE.pack(size), offset)
         except OSError as error:
+            self.size = self.offset  # what was written of it must not be taken for what follows: the segment ends here
             raise SpoolFull(error.errno, f"a frame of {size} bytes could not be written to {self.path}: {error.strerror}") from error
 
     def seal(self) -> None:
@@ -128,25 +131,28 @@ class Spool:
 
         `pieces` are the rest of the payload where it is large: they are copied once, to where they stay.
         """
-        first = size = len(payload)
+        size = len(payload)
         for piece in pieces:
             size += len(piece)
+        if pieces and size < _LARGE:
+            payload, pieces = b"".join((payload, *pieces)), ()
         needed = span(size)
         segment = self._segment
         if segment is None or segment.offset + needed + PREFIX.size > segment.size:
             segment = self._roll(needed, last_room=last_room)
         offset = segment.offset
         seq = self.seq
-        start = offset + PREFIX.size
-        mapped = segment.map
-        mapped[start : start + first] = payload
         crc = checksum(payload, seq)
         if pieces:
             for piece in pieces:
                 crc = checksum(piece, crc)  # CRC-32 goes on from what came before
-            segment.write(start + first, pieces)
-        PREFIX.pack_into(mapped, offset, 0, crc, seq)
-        _SIZE.pack_into(mapped, offset, size)  # last: from here on a reader sees the frame
+            segment.write(offset, (PREFIX.pack(0, crc, seq), payload, *pieces), size)
+        else:
+            mapped = segment.map
+            start = offset + PREFIX.size
+            mapped[start : start + size] = payload
+            PREFIX.pack_into(mapped, offset, 0, crc, seq)
+            _SIZE.pack_into(mapped, offset, size)  # last: from here on a reader sees the frame
         segment.offset = offset + needed
         self.seq = seq + 1
 

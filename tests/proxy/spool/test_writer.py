@@ -151,22 +151,29 @@ def test_what_is_written_apart_reads_as_one(tmp_path: Path, pieces: list[bytes])
 
 
 def test_a_disk_that_takes_no_large_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Copy-on-write disks may lack room although it was allocated: the frame is refused, nothing of it is seen, the next one stands in its place."""
+    """Copy-on-write disks may lack room although it was allocated: the frame is refused, nothing of it is seen, and nothing of it is taken for the next."""
     spool = Spool(tmp_path, "host", "w0", 1 << 20)
+    whole = os.pwritev
+
+    def half(fd: int, pieces: list[bytes], offset: int) -> int:
+        whole(fd, [b"".join(pieces)[:50_000]], offset)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
     with monkeypatch.context() as patched:
-        patched.setattr(os, "pwritev", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")))
+        patched.setattr(os, "pwritev", half)
         with pytest.raises(SpoolFull, match="No space left"):
             spool.append(frames.part(bytes(16), frames.RESPONSE, 1), [b"x" * 100_000])
     spool.append(record(7))
+    spool.append(record(8))
     spool.close()
-    assert read(tmp_path) == [(0, 7)]
+    assert read(tmp_path) == [(0, 7), (1, 8)]
 
 
 def test_a_write_that_stops_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """What the kernel left over is written too."""
     whole = os.pwritev
     spool = Spool(tmp_path, "host", "w0", 1 << 20)
-    monkeypatch.setattr(os, "pwritev", lambda fd, pieces, offset: whole(fd, [pieces[0][:100]], offset))
+    monkeypatch.setattr(os, "pwritev", lambda fd, pieces, offset: whole(fd, [b"".join(pieces)[:100]], offset))
     spool.append(frames.part(bytes(16), frames.RESPONSE, 1), [b"x" * 50_000, b"y" * 50_000])
     spool.close()
     (run,) = runs(tmp_path)
