@@ -20,7 +20,12 @@ from config.settings import ConfigError, Settings
 from proxy.service.client import Access, ServiceError, find
 from proxy.service.readers import Answer
 
-JOBS: Final[tuple[str, ...]] = ("scoring.export.job:telemetry", "scoring.alerts.delivery:job")
+JOBS: Final[tuple[str, ...]] = (
+    "scoring.alerts.evaluation:job",
+    "scoring.alerts.delivery:job",
+    "scoring.signals.following:job",
+    "scoring.export.job:telemetry",
+)
 """`module:function` of each job; the function takes the settings and gives a Job, or None where there is nothing to do.
 
 Raises ConfigError where what was configured for it cannot be used: that is told, and tried again like a failed run.

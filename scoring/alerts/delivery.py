@@ -24,7 +24,7 @@ import structlog
 from config.settings import ConfigError, Settings
 from proxy.service.client import Access, ServiceError
 from scoring.alerts import rules, silences
-from scoring.alerts.channels import Channel, channels
+from scoring.alerts.channels import Channel, channels, legible
 from scoring.alerts.channels.contract import Environ, NoSecret
 from scoring.alerts.desk import ChannelStanding, Desk, State, Waiting
 from scoring.alerts.incidents import PACE, Incident, Notification, take
@@ -63,15 +63,15 @@ def receive(
     """Take in what changed, and put down what must be said; what is said now comes back.
 
     Call it before the transitions are stored as done, and again after a crash: the same ones again say nothing. Works while the log is
-    down (with the silences that were known last). Raises ConfigError where the channels of the file cannot be used.
+    down (with the silences that were known last). What is meant for a channel whose table has a mistake waits until it is mended.
     """
-    to = channels(file)
+    to = legible(file)
     with _alone(access.settings.data_dir), Desk(access.settings.data_dir) as desk:
         known = _silences(access, desk, now)
         before = desk.incidents()
         after, said = take(transitions, before, known, {rule.name: rule for rule in file.enabled}, now)
         said = [_explained(one, explain) for one in said]
-        desk.keep(before, after, [(channel.name, one) for one in said for channel in to if _goes(one, channel, file)], now)
+        desk.keep(before, after, [(_name(channel), one) for one in said for channel in to if _goes(one, channel, file)], now)
     for one in said:
         if not any(_goes(one, channel, file) for channel in to):
             log.info("an incident that no channel takes", incident=one.incident_id, kind=one.kind, title=one.title)
@@ -254,9 +254,13 @@ def _again(incident: Incident, now: datetime) -> Notification | None:
     return None
 
 
-def _goes(what: Notification, channel: Channel, file: RuleFile) -> bool:
-    named = {name for rule in file.rules if rule.name in what.rule.split(", ") for name in (rule.channels or (channel.name,))}
-    return channel.takes(what) and (not named or channel.name in named)
+def _goes(what: Notification, channel: Channel | str, file: RuleFile) -> bool:
+    named = {name for rule in file.rules if rule.name in what.rule.split(", ") for name in (rule.channels or (_name(channel),))}
+    return (isinstance(channel, str) or channel.takes(what)) and (not named or _name(channel) in named)
+
+
+def _name(channel: Channel | str) -> str:
+    return channel if isinstance(channel, str) else channel.name
 
 
 def _explained(what: Notification, explain: Explain | None) -> Notification:

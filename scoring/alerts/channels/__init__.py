@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
+from config.settings import ConfigError
 from scoring.alerts.channels import alertmanager, email, log, pagerduty, slack, webhook
 from scoring.alerts.channels.contract import Environ, Kind, Message, Options
 from scoring.alerts.incidents import SEVERITIES, Notification
@@ -56,6 +57,17 @@ class Channel:
 
 NO_CHANNEL: Final = Channel("log", "log", log.Log())
 """Where nothing is set up, the watcher's own output tells."""
+
+
+def legible(file: RuleFile) -> tuple[Channel | str, ...]:
+    """The channels of a rules file, and the bare names of those with a mistake: what is meant for them can wait until it is mended."""
+    found: list[Channel | str] = []
+    for name, table in file.channels.items():
+        try:
+            found.append(_channel(name, dict(table), file))
+        except ConfigError:
+            found.append(name)
+    return tuple(found) or (NO_CHANNEL,)
 
 
 def channels(file: RuleFile) -> tuple[Channel, ...]:
