@@ -55,6 +55,7 @@ def learn(n: Numbers, failed: Numbers, weekdays: NDArray[np.int64]) -> Usual:
     precise = np.where(has, 1 / expected**2, 0.0)
     found = (precise * (rest**2 * loss - chance[:, None] / np.maximum(n, 1))).sum(1) / np.maximum(precise.sum(1), 1e-12)
     prior = 2 * days / np.maximum(precise.sum(1), 1e-12) / TAU_UNSURE**2  # days that TAU is worth
+    prior *= np.clip(2 * TAU**2 / np.maximum(found, 1e-12), 0.0, 1.0) ** 2  # a spread that is plainly larger is believed
     tau2 = np.clip((freedom * found + prior * TAU**2) / (freedom + prior), 0.0, None)
     return Usual(shift, np.minimum(tau2 / chance, 0.5), freedom + prior, days, events)
 

@@ -34,7 +34,7 @@ MULTIPLES: Final = ((1.0, 0.0), (2.0, 0.7), (4.0, 1.4))
 """Drops that the CUSUM looks for, in multiples of the one asked for, and what each costs: ln of the multiple."""
 FEWEST_FAILED: Final = 5
 """Failures that the days since a change must hold: below, one of them more or less would decide."""
-CALIBRATED: Final = (0.05, 6.15, 3.22)
+CALIBRATED: Final = (0.05, 6.0, 3.3)
 """False alarms in 90 quiet days, both tests together, and the thresholds of CUSUM and week that give them: by simulation
 (scripts/drift; docs/alerts.md has the table)."""
 
@@ -100,7 +100,9 @@ def look(
     share = since_n / np.maximum(_since(n, starts), 1e-9)  # of an event that counts
     now = np.clip((since_bad - share / 2) / np.maximum(since_n, 1e-9), 0.0, 1.0)  # half a failure less: counts move in steps
     weight = before_n * since_n / np.maximum(before_n + since_n, 1e-9)
-    error = np.sqrt(rate * (1 - rate) / np.maximum(weight, 1e-9))
+    unsure = np.sqrt(rate * (1 - rate) / np.maximum(before_n, 1e-9))
+    cautious = np.minimum(rate + unsure / 2, 1 - 1e-4)  # a rate that is too low by chance must not make the days look too steady
+    error = np.sqrt(np.maximum(cautious * (1 - cautious), rate * (1 - rate)) / np.maximum(weight, 1e-9))
     skew = _skew(typical, usual, rate, since_n, weight, n, events)
     score = unstudied(unskewed((now - rate) / error, skew), usual.freedom[:, None])
     told = (since_n > 0) & (before_n > 0)

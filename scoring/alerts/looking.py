@@ -26,6 +26,8 @@ LATE: Final = timedelta(seconds=30)
 USUAL: Final = timedelta(days=7)
 """Before an error window: what is usual."""
 HOUR: Final = timedelta(hours=1)
+LATE_COSTS: Final = timedelta(hours=2)
+"""How far back costs are asked again."""
 DAYS_EVERY: Final = timedelta(minutes=10)
 
 _GOLDEN: Final = """
@@ -47,6 +49,7 @@ class Eyes:
     """What was seen before and still holds, by rule. Forgotten when the rules change."""
 
     kept: dict[tuple[str, str], tuple[datetime, Any]] = field(default_factory=dict)
+    costs: dict[str, dict[datetime, dict[Key, Spent]]] = field(default_factory=dict)  # rule -> beginning of a span -> slice
 
     def held(self, rule: Rule, what: str, at: datetime, made: Callable[[], Any]) -> Any:
         """What was made for this time, or is made now."""
@@ -130,19 +133,37 @@ def _cost(access: Access, rule: Cost, now: datetime, eyes: Eyes) -> list[Reading
         return None
     lengths = cost.lengths(rule)
     day = timedelta(days=1)
-    cell = timedelta(seconds=math.gcd(int(day.total_seconds()), *(int(length.total_seconds()) for length in lengths)))
+    cell = timedelta(seconds=math.gcd(int(HOUR.total_seconds()), *(int(length.total_seconds()) for length in lengths)))
     days = max(int(rule.baseline / day), 1)
-    reach = days * day + max(lengths)
-    cells = int(reach / cell)
+    cells = int((days * day + max(lengths)) / cell)
+    spent = eyes.costs.setdefault(rule.name, {})
+    _spend(access, rule, at, cell, cells, spent)
+    recent = {key for place in range(int(rule.window / cell)) for key in spent.get(at - (place + 1) * cell, ())}
     found = []
-    for slice_, spent in measuring.costs(access, rule.slices, at - reach, cell, cells, rule.most_slices):
+    for key in sorted(recent):
+        line = [spent.get(at - (cells - place) * cell, {}).get(key, Spent()) for place in range(cells)]  # oldest first
         windows = []
         for length in lengths:
             ends = [cells - int(back * day / cell) for back in range(days + 1)]  # now, a day ago, …
-            sums = [_sum(spent[end - int(length / cell) : end]) for end in ends]
+            sums = [_sum(line[end - int(length / cell) : end]) for end in ends]
             windows.append(cost.Window(length, sums[0], sums[:0:-1]))
-        found.append(cost.reading(rule, slice_, at, windows=windows))
+        found.append(cost.reading(rule, dict(key), at, windows=windows))
     return found
+
+
+def _spend(access: Access, rule: Cost, at: datetime, cell: timedelta, cells: int, spent: dict[datetime, dict[Key, Spent]]) -> None:
+    """Bring `spent`, by the beginning of each span, up to `at`: what is known is not asked again, but for what may have come late."""
+    first = at - cells * cell
+    for start in [start for start in spent if start < first or start >= at]:
+        del spent[start]
+    since = max(max(spent, default=first - LATE_COSTS) - LATE_COSTS, first)
+    count = int((at - since) / cell)
+    asked: dict[datetime, dict[Key, Spent]] = {since + place * cell: {} for place in range(count)}
+    for slice_, line in measuring.costs(access, rule.slices, since, cell, count, rule.most_slices):
+        for place, one in enumerate(line):
+            if one.tasks:
+                asked[since + place * cell][key_of(slice_)] = one
+    spent.update(asked)
 
 
 def _quality(access: Access, rule: Quality, now: datetime, eyes: Eyes) -> list[Reading] | None:

@@ -160,7 +160,7 @@ def costs(
 ) -> list[tuple[Slice, list[Spent]]]:
     """Tasks that have a price and what they cost, by slice, in `cells` equal spans from `start` on. Raises ServiceError.
 
-    A task is a trace, a session, or an exchange that names neither; it is counted, with all its cost, in the span that it began in.
+    A task is a trace, a session, or an exchange that names neither; one that goes on for long counts once in each span.
     """
     micros = int(cell.total_seconds()) * 1_000_000
     keys = ", ".join(KEYS)
@@ -168,19 +168,15 @@ def costs(
         WITH base AS (
             SELECT hash(coalesce(trace_id, session_id, CAST(exchange_id AS VARCHAR))) AS task, feature,
                 coalesce(response_model, request_model) AS response_model, prompt_version, {ROUTE} AS route,
-                min(accepted_at) AS at_, sum(cost_usd) AS cost
+                (epoch_us(accepted_at) - epoch_us(CAST($from AS TIMESTAMPTZ))) // {micros} AS cell, sum(cost_usd) AS cost
             FROM exchanges
             WHERE accepted_at >= CAST($from AS TIMESTAMPTZ) AND accepted_at < CAST($to AS TIMESTAMPTZ) AND {_PRODUCTION}
                 AND cost_usd IS NOT NULL
             GROUP BY ALL),
-        tasks AS (
-            SELECT {_slices(dimensions)}, task, min(at_) AS at_, sum(cost) AS cost FROM base
-            GROUP BY GROUPING SETS ({_sets(dimensions, "task")})),
         sliced AS (
-            SELECT dimension, {keys}, (epoch_us(at_) - epoch_us(CAST($from AS TIMESTAMPTZ))) // {micros} AS cell, count(*)::BIGINT AS n,
-                sum(cost)::DOUBLE AS cost
-            FROM tasks WHERE {_named(dimensions)} GROUP BY ALL),
-        whole AS (SELECT *, sum(n) OVER (PARTITION BY dimension, {keys}) AS weight FROM sliced)
+            SELECT {_slices(dimensions)}, cell, count(DISTINCT task)::BIGINT AS n, sum(cost)::DOUBLE AS cost
+            FROM base GROUP BY GROUPING SETS ({_sets(dimensions, "cell")})),
+        whole AS (SELECT *, sum(n) OVER (PARTITION BY dimension, {keys}) AS weight FROM sliced WHERE {_named(dimensions)})
         SELECT * EXCLUDE (weight) FROM whole
         QUALIFY dense_rank() OVER (PARTITION BY dimension ORDER BY weight DESC, {keys}) <= {int(most)}"""  # noqa: S608  names of our own
     found: dict[tuple[tuple[str, str], ...], list[Spent]] = {}
