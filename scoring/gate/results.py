@@ -18,6 +18,7 @@ from typing import Any, Final, get_args
 import orjson
 
 from scoring.gate.words import JudgeState, Status
+from scoring.golden.case import clean
 
 HEADER_KEY: Final = "gate_results"
 """The first line may be an object with this key (the format's version) instead of `case`: what all rows of the file have in common."""
@@ -174,7 +175,15 @@ def lines(results: Results) -> Iterator[bytes]:
             if key in value:
                 value[key] = int(value[key])
         value["passed"] = None if row.passed is None else int(row.passed)
-        yield orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        yield _dumped(value)
+
+
+def _dumped(value: dict[str, Any]) -> bytes:
+    """A line; half a surrogate pair, which a model may write and UTF-8 has not, becomes a question mark."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return orjson.dumps(clean(value), option=orjson.OPT_SORT_KEYS)
 
 
 def write(results: Results, path: Path) -> None:

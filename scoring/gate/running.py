@@ -24,7 +24,7 @@ import uvloop
 from config.scoring import find as find_scoring
 from config.scoring import load as load_scoring
 from config.settings import Settings, find_file, load
-from scoring.gate.answers import JUDGES, Cache, judged, keep_judged
+from scoring.gate.answers import JUDGES, judged, keep_judged
 from scoring.gate.asking import Asking, Spent
 from scoring.gate.baselines import ANCHOR, CURRENT, FOLDER
 from scoring.gate.columns import Column, columns
@@ -257,8 +257,6 @@ async def _column(ready: Ready, column: Column, asking: Asking, today: date) -> 
 
 async def _decided(ready: Ready, column: Column, asking: Asking, candidate: Results, today: date) -> Decided:
     base_variant = ready.base_variant if column.folder is None and column.plain is None and ready.order.recorded is None else None
-    if base_variant is not None:
-        asking.keeps = {**asking.keeps, base_variant.name: [one for one in column.keeps if isinstance(one, Cache)]}
 
     async def rerun(variant: Variant, wanted: Mapping[str, int], first: Callable[[str], int]) -> list[Result]:
         return await _more(ready, asking, variant, wanted, first)
