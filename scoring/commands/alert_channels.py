@@ -195,7 +195,7 @@ def incidents_(config: Path | None, as_json: bool) -> None:
         click.echo(json.dumps(rows, ensure_ascii=False))
         return
     for one in found:
-        going_on = [f"{each.rule}: {each.message}" for each in one.members.values() if each.condition != "resolved"]
+        going_on = [f"{key}: {each.message}" for key, each in one.members.items() if each.condition != "resolved"]
         quiet = "" if one.told else " (nobody was told: it is silenced)"
         click.echo(f"{one.id}  {one.severity:<8} since {one.opened_at:%Y-%m-%d %H:%M} UTC  {one.rule}{quiet}")
         for line in going_on[:5]:

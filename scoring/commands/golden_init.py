@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from scoring.golden.case import GoldenCase
     from scoring.golden.seeding.plan import Seeded
+    from scoring.pages import Window
 
 TASKS = ("retrieval_qa", "classification", "summarisation", "extraction", "agentic", "free_chat")
 FILE = "seed.jsonl"
@@ -27,6 +28,7 @@ WORDS = {"representative": "stand for the traffic", "boundary": "lie at its edge
 @directory_option
 @click.option("--days", type=click.IntRange(1, 366), default=7, show_default=True, help="Whole days of the log, up to now.")
 @click.option("--date", "until", type=click.DateTime(["%Y-%m-%d"]), help="Last day of the log, UTC; else today.")
+@click.option("--environment", "environments", multiple=True, help="Traffic of this environment; else [sampling] environments.")
 @click.option("--from", "source", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="CSV or JSONL of questions instead.")
 @click.option("--template", type=click.Choice(TASKS), help="Shipped questions of this kind of work instead.")
 @click.option("--system", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="With --from: file with the system prompt.")
@@ -41,6 +43,7 @@ def init(
     directory: Path | None,
     days: int,
     until: datetime | None,
+    environments: tuple[str, ...],
     source: Path | None,
     template: str | None,
     system: Path | None,
@@ -69,7 +72,7 @@ def init(
     elif template is not None:
         _from_template(config, template, known, seeded)
     else:
-        _from_log(settings, config, days, until, known, seeded, owner)
+        _from_log(settings, config, _span(days, until), environments, known, seeded, owner)
     cases = [one.case.model_copy(update={"owner": owner}) if owner else one.case for one in seeded.added]
     for case in cases:
         click.echo(f"{case.id}  {case.split:<14}  {shown(case.question, 50):<50}  {shown(case.metadata['seed']['why'], 70)}")
@@ -88,30 +91,45 @@ def init(
     sys.exit(0 if cases or sum(there.values()) else 1)
 
 
+def _span(days: int, until: datetime | None) -> Window:
+    from scoring.pages import Window
+
+    end = (until.replace(tzinfo=UTC) if until else datetime.now(UTC)).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    return Window(end - timedelta(days=days), end)
+
+
 def _from_log(
-    settings: Settings, config: Path | None, days: int, until: datetime | None, known: list[GoldenCase], seeded: Seeded, owner: str | None
+    settings: Settings,
+    config: Path | None,
+    span: Window,
+    environments: tuple[str, ...],
+    known: list[GoldenCase],
+    seeded: Seeded,
+    owner: str | None,
 ) -> None:
     from config import scoring as configuration
     from proxy.service.client import Access, NoLog
     from scoring import tasks
     from scoring.golden.seeding import from_log, pool
-    from scoring.pages import Window
 
-    end = (until.replace(tzinfo=UTC) if until else datetime.now(UTC)).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-    span = Window(end - timedelta(days=days), end)
-    beside = (config.parent if config else Path()) / "config"
-    own = beside / "tasks.toml"
+    own = (config.parent if config else Path()) / "config" / "tasks.toml"
     options = configuration.load(configuration.find(config)).sampling
+    if environments:
+        options = options.model_copy(update={"environments": environments})
     found = tasks.load(own if own.is_file() and own.resolve() != tasks.SHIPPED.resolve() else None)
+    words = f"{span.start:%Y-%m-%d} to {span.end - timedelta(days=1):%Y-%m-%d}"
     try:
         with Access(settings) as access:
             n = pool.count(access, span, options)
             drawn, extremes = pool.drawn(access, span, options), pool.extremes(access, span, options)
+            others = {} if drawn else pool.elsewhere(access, span)
     except NoLog as error:
         raise click.ClickException(f"{error}; without a log say --template {'|'.join(TASKS)}, or --from FILE") from error
-    words = f"{span.start:%Y-%m-%d} to {end - timedelta(days=1):%Y-%m-%d}"
+    if others:
+        held = ", ".join(f"{name} ({count:,})" for name, count in others.items())
+        raise click.ClickException(f"{words}: no answered exchange of production; the log holds {held}: say --environment NAME")
     if not drawn:
-        raise click.ClickException(f"{words}: the log holds no answered production exchange of these days; take more --days, or --template")
+        raise click.ClickException(f"{words}: the log holds no exchange of these days; take more --days, or --template, or --from FILE")
     click.echo(f"{words}: {n:,} exchanges that could be cases, {len(drawn):,} of them looked at, and {len(extremes):,} extremes", err=True)
     ways = from_log.Ways(found, rubrics_of(config), settings.redaction.patterns, owner)
     from_log.seed(drawn, extremes, known, seeded, ways)
@@ -135,7 +153,7 @@ def _from_template(config: Path | None, template: str, known: list[GoldenCase], 
     from scoring.golden.seeding.distinct import join
 
     join(seeded, templates.cases(template, rubrics_of(config)), known, "representative", templates.SAME)
-    from_log.shipped([templates.frame_of(template)], known, seeded)
+    from_log.shipped([templates.frame_of(template, rubrics_of(config))], known, seeded)
 
 
 def _tell(seeded: Seeded) -> None:

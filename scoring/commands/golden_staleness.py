@@ -22,9 +22,18 @@ if TYPE_CHECKING:
 @directory_option
 @click.option("--weeks", type=click.IntRange(1, 52), default=4, show_default=True, help="Weeks of traffic that the set is held against.")
 @click.option("--date", "until", type=click.DateTime(["%Y-%m-%d"]), help="Last day, UTC; else today.")
+@click.option("--environment", "environments", multiple=True, help="Traffic of this environment; else [sampling] environments.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.option("--most", type=click.FloatRange(0, 1), help="Exit with 1 where more of the traffic than this share has no case.")
-def staleness(config: Path | None, directory: Path | None, weeks: int, until: datetime | None, as_json: bool, most: float | None) -> None:
+def staleness(
+    config: Path | None,
+    directory: Path | None,
+    weeks: int,
+    until: datetime | None,
+    environments: tuple[str, ...],
+    as_json: bool,
+    most: float | None,
+) -> None:
     """How far the set is from the last weeks' traffic, which cases no longer match it, and how it grows."""
     from config import scoring as configuration
     from proxy.service.client import Access
@@ -36,10 +45,11 @@ def staleness(config: Path | None, directory: Path | None, weeks: int, until: da
 
     settings = load_settings(config)
     options = configuration.load(configuration.find(config))
+    sampling = options.sampling.model_copy(update={"environments": environments}) if environments else options.sampling
     cases = opened(config, directory).cases
     end = (until.replace(tzinfo=UTC) if until else datetime.now(UTC)).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     with Access(settings) as access:
-        seen = observing.observe(access, Window(end - timedelta(weeks=weeks), end), options.sampling)
+        seen = observing.observe(access, Window(end - timedelta(weeks=weeks), end), sampling)
     live = [case for case in cases if case.status != "retired" and case.split == "representative"]
     found = coverage(seen.texts, [what_varies(case) for case in live])
     gone = old.gone(cases, seen.features)

@@ -219,7 +219,7 @@ def _rates(before: Signals, after: Signals, level: float) -> Iterator[Signal]:
 
 def _words(length: timedelta) -> str:
     hours = length.total_seconds() / 3600
-    return f"{hours / 24:g} days" if hours >= 48 else f"{hours:.2g} h" if hours < 1 else f"{hours:.0f} h"
+    return f"{hours / 24:.3g} days" if hours >= 48 else f"{hours * 60:.0f} min" if hours < 1 else f"{hours:.0f} h"
 
 
 def as_json(one: Review) -> dict[str, Any]:

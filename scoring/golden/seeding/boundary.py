@@ -12,6 +12,8 @@ from scoring.golden.seeding.traits import Traits
 
 RARE: Final = 0.05
 """Share of a feature's traffic below which something is odd there."""
+FAR: Final = 1.5
+"""Times the median from which something is long, and below whose part of it something is short."""
 FEWEST: Final = 20
 """Exchanges below which nothing can be called rare."""
 
@@ -49,8 +51,8 @@ def _measure(name: str, what: str, value: Callable[[Traits], int], least: int, q
         values = [value(one) for one in pool]
         if len(values) < 2:
             return []
-        limit = max(least, quantiles(values, n=20)[quantile - 1])
         usual = median(values)
+        limit = max(least, quantiles(values, n=20)[quantile - 1], FAR * usual)
         return [
             (value(one), one, f"{value(one):,} {what}; half of the traffic has {usual:,.0f} or fewer")
             for one in pool
@@ -69,7 +71,7 @@ def _short(pool: Sequence[Traits]) -> Ranking:
     return [
         (-one.question, one, f"{one.question} characters asked; half of the traffic asks with {usual:,.0f} or fewer")
         for one in pool
-        if 0 < one.question <= limit and one.question < usual
+        if 0 < one.question <= limit and one.question * FAR <= usual
     ]
 
 

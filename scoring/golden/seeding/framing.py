@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from proxy.providers.fields import items, mapping
 from scoring.golden.blobs import names, taken_out
-from scoring.golden.case import GoldenCase, Input
+from scoring.golden.case import GoldenCase, Input, RubricItem
 
 _SYSTEM: Final = frozenset({"system", "developer"})
 PLAIN: Final = Input(dialect="openai.chat", operation="chat", method="POST", path="/v1/chat/completions")
@@ -27,6 +27,7 @@ class Frame:
     system: str = ""  # what the system prompt says
     tools: tuple[str, ...] = ()  # names of what is offered
     blobs: dict[str, bytes] = field(default_factory=dict)
+    rubric: RubricItem | None = None  # what an answer there may be judged by, as a draft
 
     def asking(self, question: str) -> tuple[Input, dict[str, bytes]]:
         """The request with this question alone, and the blobs that it refers to."""
@@ -50,7 +51,7 @@ def of(case: GoldenCase, tools: tuple[str, ...], blobs: dict[str, bytes]) -> Fra
     except ValueError:
         return None
     system = "\n".join(message.text for message in case.said if message.role == "system")
-    return Frame(case.input, case.slice, system, tools, blobs)
+    return Frame(case.input, case.slice, system, tools, blobs, case.rubric)
 
 
 def reworded(body: Any, question: str) -> Any:

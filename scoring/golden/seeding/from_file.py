@@ -10,6 +10,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -98,7 +99,8 @@ def seed(
     ranked = [(drafts[int(edge.exchange_id)], edge) for edge in edges(asked)]
     join(seeded, (Draft(marked(one.case, "boundary", edge.why, kind=edge.kind), one.blobs) for one, edge in ranked), known, "boundary")
     told = str(next((row["system"] for row in given if row["system"]), system))
-    from_log.shipped([plain(told)], known, seeded)
+    frame = replace(plain(told), rubric=templates.question_item(rubrics or {}, task))
+    from_log.shipped([frame], known, seeded)
 
 
 def _case(row: Mapping[str, Any], system: str, patterns: Mapping[str, str], rubrics: Mapping[str, Rubric], task: str) -> Draft:

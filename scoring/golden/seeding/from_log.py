@@ -58,7 +58,7 @@ def seed(drawn: Sequence[Evidence], extremes: Sequence[Evidence], known: Sequenc
     ordered = (*choice.chosen, *choice.spare)
     join(seeded, _representative(ordered, by_id, mean, seeded, ways), known, "representative")
     seeded.cover = choice.cover
-    shipped(_frames([one.exchange_id for one in ordered], by_id, ways), known, seeded)
+    shipped(_frames([*(one.exchange_id for one in ordered), *(one.exchange_id for one in ranked)], by_id, ways), known, seeded)
 
 
 def shipped(frames: Sequence[Frame], known: Sequence[GoldenCase], seeded: Seeded) -> None:

@@ -34,6 +34,17 @@ def count(access: Access, span: Window, options: Sampling) -> int:
     return int(found[0]["n"])
 
 
+def elsewhere(access: Access, span: Window) -> dict[str, int]:
+    """Environments of the app's exchanges in the days, with their numbers: where they are when none of them is production's."""
+    found = rows(
+        access,
+        "SELECT coalesce(e.environment, '(none)') AS environment, count(*) AS n FROM exchanges e "  # noqa: S608  all of it is ours
+        f"WHERE {WITHIN.format('e.')} AND e.purpose = 'app' GROUP BY 1 ORDER BY n DESC, 1",
+        span.parameters,
+    )
+    return {row["environment"]: row["n"] for row in found}
+
+
 def drawn(access: Access, span: Window, options: Sampling, size: int = POOL) -> list[Evidence]:
     """So many at random, in the order of their ids."""
     sql = f"SELECT e.exchange_id::VARCHAR AS id FROM exchanges e WHERE {WITHIN.format('e.')} AND {ELIGIBLE} ORDER BY md5(e.exchange_id::VARCHAR) LIMIT $n"  # noqa: S608, E501

@@ -65,19 +65,19 @@ def cases(task: str, rubrics: Mapping[str, Rubric]) -> Iterator[Draft]:
         yield Draft(marked(_case(told, entry, frame, rubrics), "representative", f"shipped template: {task}", kind=entry.get("kind")))
 
 
-def frame_of(task: str) -> Frame:
+def frame_of(task: str, rubrics: Mapping[str, Rubric]) -> Frame:
     """The template's own request, for edges and attacks."""
     told = template(task)
     names = tuple(one["function"]["name"] for one in told.body.get("tools", ()))
     made = plain(told.system)
     body = {**told.body, **made.input.body}
-    return Frame(made.input.model_copy(update={"body": body}), None, told.system, names)
+    return Frame(made.input.model_copy(update={"body": body}), None, told.system, names, {}, question_item(rubrics, task, told.item))
 
 
 def edge(told: Mapping[str, Any], frame: Frame) -> Draft:
     """A shipped question at the edge, in a frame."""
     asked, blobs = frame.asking(told["question"])
-    case = GoldenCase(slice=frame.feature, input=asked)
+    case = GoldenCase(slice=frame.feature, input=asked, rubric=frame.rubric)
     return Draft(marked(case, "boundary", told["why"], kind=told["kind"]), blobs)
 
 

@@ -171,8 +171,9 @@ def test_without_a_log_it_says_what_else_there_is(tmp_path: Path) -> None:
     """No log and no days with traffic are errors that name the other ways."""
     desk = Desk(tmp_path)
     assert "--template" in desk.run("init", code=1).output
-    store(tmp_path / "data", traffic()[:3])
+    store(tmp_path / "data", [row(1, environment="demo")])
     assert "take more --days" in desk.run("init", code=1).output
+    assert "say --environment NAME" in desk.run("init", "--date", DAY.isoformat(), code=1).output
 
 
 @pytest.mark.parametrize("task", templates.TASKS)
