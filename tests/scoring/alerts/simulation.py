@@ -57,7 +57,7 @@ def rates() -> dict[str, tuple[float, int]]:
     db = duckdb.connect()
     found = {}
     for name, query in POOLS.items():
-        verdicts = [row[0] for row in db.execute(query.format(EVALDATA)).fetchall()]
+        verdicts = [row[0] for row in db.execute(query.format(EVALDATA)).fetchall() if row[0] is not None]
         found[name] = (sum(verdicts) / len(verdicts), len(verdicts))
     return found
 
