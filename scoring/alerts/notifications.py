@@ -139,7 +139,7 @@ def notification(incident: Incident, kind: Kind, members: Sequence[Member], now:
     )
     if count > MOST_LINES:
         lines.append(f"… and {count - MOST_LINES:,} more")
-    if (held := sum(one.silence_id is not None for one in incident.members.values())) and kind != "resolved":
+    if (held := sum(one.silence_id is not None for one in incident.members.values())) and kind not in {"resolved", "silenced"}:
         lines.append(f"{held:,} more under a silence")
     if kind in {"updated", "reminded"} and (mended := sum(one.condition == "resolved" for one in incident.members.values())):
         lines.append(f"{mended:,} of {len(incident.members):,} have recovered")
@@ -184,13 +184,13 @@ def silence_ended(id_: str, silence: Silence | None, tally: Tally, now: datetime
     )
 
 
-def _badness(member: Member) -> tuple[int, float, str]:
-    """Sorts firing ones first, by how far they are beyond their threshold, relative to it."""
+def _badness(member: Member) -> tuple[int, float, int, str]:
+    """Sorts firing ones first, by how far they are beyond their threshold, relative to it; of equals the more exact one."""
     order = {"firing": 0, "lost": 1, "resolved": 2}[member.condition]
     far = 0.0
     if member.value is not None and member.threshold is not None:
         far = abs(member.value - member.threshold) / (abs(member.threshold) or 1.0)
-    return order, -far, slice_key(member.slice)
+    return order, -far, -len(member.slice), slice_key(member.slice)
 
 
 def _line(member: Member) -> str:

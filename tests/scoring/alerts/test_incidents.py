@@ -171,6 +171,13 @@ def test_a_rule_can_group_by_feature() -> None:
     assert over.kind == "resolved"
 
 
+def test_the_worst_slice_says_where_it_is() -> None:
+    """Where everything and its one feature are equally bad, the feature is named."""
+    everything = Transition(Reading("errors", {}, minute(0), 0.05, 0.02, 0.01, 500, True, "5% failed"), "pending", "firing", minute(0))
+    (opened,) = Watch().at(0, everything, moved(minute(0), "firing"))
+    assert opened.title == "errors: firing – 2 slices at once, worst feature=search"
+
+
 def test_no_data_is_not_mended() -> None:
     """A firing slice that is not heard of any more stays open and says so; after a day it is closed as unheard."""
     watch = Watch()
