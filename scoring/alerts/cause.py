@@ -217,10 +217,11 @@ def firsts(access: Access, slice_: Mapping[str, str], start: datetime, end: date
 
 
 _KNOWN: Final = """
-    SELECT unnest(['response_model', 'system_fingerprint', 'prompt_version', 'price_version']) AS "column",
-        unnest([count(response_model), count(system_fingerprint), count(prompt_version), count(price_version)]) AS n
-    FROM exchanges WHERE accepted_at >= CAST($before AS TIMESTAMPTZ) AND accepted_at < CAST($since AS TIMESTAMPTZ) AND {where}
-    QUALIFY n > 0"""
+    SELECT * FROM (
+        SELECT unnest(['response_model', 'system_fingerprint', 'prompt_version', 'price_version']) AS "column",
+            unnest([count(response_model), count(system_fingerprint), count(prompt_version), count(price_version)]) AS n
+        FROM exchanges WHERE accepted_at >= CAST($before AS TIMESTAMPTZ) AND accepted_at < CAST($since AS TIMESTAMPTZ) AND {where})
+    WHERE n > 0"""
 
 
 def told(carried: Carried | None, new: Sequence[First]) -> list[str]:
