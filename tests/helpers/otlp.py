@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import socket
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -91,9 +93,14 @@ class ByHttp(Receiver):
 
     def __enter__(self) -> Self:
         receiver = self
+        self._open: list[socket.socket] = []  # connections that clients keep
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                receiver._open.append(self.request)
+                super().setup()
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -130,6 +137,9 @@ class ByHttp(Receiver):
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+        for connection in self._open:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class ByGrpc(Receiver):
