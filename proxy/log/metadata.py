@@ -64,7 +64,14 @@ _BAGGAGE_FIELDS: Final = {
     "langfuse_user_id": "user_id",
     "deployment.environment.name": "environment",
 }
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?")
+_TRACEPARENT = re.compile(
+    r"(?:00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}"
+    r"|(?!00|ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?)"
+)
+"""W3C Trace Context: version 00 has four fields and no more, later ones may have, ff and ids of zeros are no version and no ids."""
+MAX_BAGGAGE: Final = 8192
+MAX_MEMBERS: Final = 64
+"""Bytes and members of a baggage that W3C asks everybody to carry; what lies beyond is not read."""
 
 
 @dataclass(slots=True)
@@ -118,6 +125,8 @@ def metadata(headers: tuple[tuple[str, str], ...], url_text: str = "") -> Metada
         for part in re.split("[;&]", url_text):
             name, _, value = part.partition("=")
             own(found, unquote(name).strip().lower(), unquote(value))
+    if sum(name == "traceparent" for name, _ in aliases) > 1:  # W3C: then none of them counts
+        aliases = [(name, value) for name, value in aliases if name != "traceparent"]
     for name, value in aliases:
         _alias(found, name, value)
     return found
@@ -138,7 +147,7 @@ def _alias(found: Metadata, name: str, value: str) -> None:
     elif name == "traceparent":
         match = _TRACEPARENT.fullmatch(value.strip().lower())
         if match:
-            found.trace_id, found.span_id = match.groups()  # a W3C trace wins over a vendor's: spans join on it
+            found.trace_id, found.span_id = match[1] or match[3], match[2] or match[4]  # a W3C trace wins over a vendor's: spans join on it
     elif name == "baggage":
         _baggage(found, value)
     elif name in _TRACES:
@@ -168,10 +177,16 @@ def _json(found: Metadata, text: str) -> None:
 
 
 def _baggage(found: Metadata, text: str) -> None:
-    for member in text.split(","):
+    whole = text if len(text) <= MAX_BAGGAGE else text[:MAX_BAGGAGE].rpartition(",")[0]
+    for member in whole.split(",", MAX_MEMBERS)[:MAX_MEMBERS]:
         name, _, value = member.split(";")[0].partition("=")
-        name, value = unquote(name.strip()), unquote(value.strip())
+        name, value = _printable(unquote(name.strip())), _printable(unquote(value.strip()))
         if name in _BAGGAGE_FIELDS:
             found.offer(_BAGGAGE_FIELDS[name], value)
         else:
             found.add(name, value)
+
+
+def _printable(text: str) -> str:
+    """Without control characters, which percent-encoding can bring in and no header could."""
+    return text if text.isprintable() else "".join(character for character in text if character.isprintable())

@@ -34,6 +34,13 @@ def fields(*headers: tuple[str, str], url: str = "") -> dict[str, object]:
         ([("x-litellm-spend-logs-metadata", '{"a":{"b":1}}')], {"properties": {"a": '{"b":1}'}}),
         ([("traceparent", "00-" + "a" * 32 + "-" + "b" * 16 + "-01")], {"trace_id": "a" * 32, "span_id": "b" * 16}),
         ([("traceparent", "00-short-01")], {}),
+        ([("traceparent", "00-" + "a" * 32 + "-" + "b" * 16 + "-01-more")], {}),
+        ([("traceparent", "01-" + "a" * 32 + "-" + "b" * 16 + "-01-more")], {"trace_id": "a" * 32, "span_id": "b" * 16}),
+        ([("traceparent", "ff-" + "a" * 32 + "-" + "b" * 16 + "-01")], {}),
+        ([("traceparent", "00-" + "0" * 32 + "-" + "b" * 16 + "-01")], {}),
+        ([("traceparent", "00-" + "a" * 32 + "-" + "0" * 16 + "-01")], {}),
+        ([("traceparent", "00-" + "a" * 32 + "-" + "b" * 16 + "-01"), ("traceparent", "00-" + "c" * 32 + "-" + "d" * 16 + "-01")], {}),
+        ([("baggage", "a%00b=x%0Ay%00")], {"properties": {"ab": "xy"}}),
         ([("baggage", "session.id=s%201,team=x;prop=1, user.id=u")], {"session_id": "s 1", "user_id": "u", "properties": {"team": "x"}}),
         ([("x-stainless-retry-count", "0")], {}),
         ([("x-stainless-retry-count", "2")], {"properties": {"retry_count": "2"}}),
@@ -99,3 +106,15 @@ def test_nothing_a_client_sends_raises(headers, url):
     """Any text in any of them is read or ignored."""
     found = metadata(tuple(headers), url)
     assert all(key and value for key, value in found.properties.items())
+
+
+def test_hostile_baggage_is_bounded():
+    """64 members and 8,192 bytes are read, as W3C asks; a member that was cut is left out; our own headers come first."""
+    many = metadata((("baggage", ",".join(f"k{n}=v" for n in range(5000))),)).properties
+    assert len(many) == 64
+    assert "k63" in many
+    long = metadata((("baggage", "a=1," + "b=" + "x" * 9000),)).properties
+    assert long == {"a": "1"}
+    crowd = ("baggage", ",".join(f"k{n}=v" for n in range(5000)))
+    assert metadata((crowd, ("goldwash-property-mine", "here"))).properties["mine"] == "here"
+    assert metadata((("baggage", "," * 60_000),)).properties == {}
