@@ -12,11 +12,12 @@ from scoring.gate.reports.contract import Report
 from scoring.gate.reports.release import release
 from scoring.gate.reports.story import stories
 from scoring.gate.results import lines
+from scoring.golden.case import clean
 
 
 def render(reports: Sequence[Report]) -> str:
     """One object; a list of them where there are several targets."""
-    found = [value(report) for report in reports]
+    found = [clean(value(report)) for report in reports]
     return json.dumps(found[0] if len(found) == 1 else found, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -22,6 +22,10 @@ _BREAK: Final = "&#8203;"
 """A space of no width: what GitHub would make a mention, an issue or a link of is none with it."""
 
 
+AHEAD: Final = 4
+"""Characters that are looked at for each that may be shown, since white space is folded."""
+
+
 def visible(text: str) -> str:
     r"""The text with everything that a reader would not see written out as \x1b, \u202e …; line ends and tabs stay."""
     plain = text.replace("\r\n", "\n")
@@ -43,9 +47,10 @@ def cut(text: str, most: int) -> str:
 
 
 def one_line(text: str, most: int = 200) -> str:
-    """On one line, visible, and cut."""
-    flat = " ".join(visible(text).split())
-    return flat if len(flat) <= most else f"{flat[: most - 1]}…"
+    """On one line, visible, and cut; of a long text only the beginning is looked at."""
+    looked_at = text[: most * AHEAD]
+    flat = " ".join(visible(looked_at).split())
+    return flat if len(flat) <= most and len(looked_at) == len(text) else f"{flat[: most - 1]}…"
 
 
 def for_log(text: str, most: int = 200) -> str:
@@ -69,7 +74,7 @@ def code(text: str, most: int = 200) -> str:
 
 def fenced(text: str, most: int, language: str = "") -> str:
     """As a code block that nothing in the text can end."""
-    shown = cut(visible(text), most)
+    shown = visible(cut(text, most))
     ticks = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", shown)), default=0))
     return f"{ticks}{language}\n{shown.rstrip()}\n{ticks}"
 
@@ -81,7 +86,7 @@ def html(text: str, most: int = 200) -> str:
 
 def xml(text: str, most: int = 20_000) -> str:
     """As the text or an attribute of an XML 1.0 element, for a writer that escapes markup itself: only characters that XML has."""
-    shown = cut(visible(text), most)
+    shown = visible(cut(text, most))
     return "".join(
         one if one in "\t\n" or " " <= one <= "\ud7ff" or "\ue000" <= one <= "\ufffd" or one >= "\U00010000" else "?" for one in shown
     )
@@ -89,7 +94,7 @@ def xml(text: str, most: int = 20_000) -> str:
 
 def command(text: str, most: int = 2000) -> str:
     """As the message of a GitHub workflow command."""
-    return cut(_ORDER.sub("# #", visible(text)), most).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return _ORDER.sub("# #", visible(cut(text, most))).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def command_property(text: str, most: int = 200) -> str:

@@ -19,13 +19,15 @@ MOST: Final = 10
 
 
 def render(reports: Sequence[Report]) -> str:
-    """A line an annotation; the gravest first."""
-    found: dict[str, list[str]] = {"error": [], "warning": [], "notice": []}
+    """A line an annotation; what was decided stands first among its kind."""
+    found: dict[str, list[str]] = {"error": [], "notice": [], "warning": []}
     for report in reports:
         told = stories(report)
         name = f"{report.name}: " if len(reports) > 1 else ""
-        kind = {"passed": "notice", "failed": "error"}.get(report.verdict.outcome, "warning")
-        first = f"{name}{headline.outcome(report, told)}. {headline.why_in_words(report)}"
+        kind = {"passed": "warning" if report.verdict.is_inconclusive else "notice", "failed": "error"}.get(
+            report.verdict.outcome, "warning"
+        )
+        first = f"{name}{headline.outcome(report, told)}. {headline.why_in_words(report, told)}"
         found[kind].append(_line(kind, first, title="Goldwash gate"))
         for one in told:
             if one.change in BAD or one.change == "unmeasured":

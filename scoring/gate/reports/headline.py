@@ -6,6 +6,7 @@ from typing import Final
 
 from scoring.gate.rates import percent
 from scoring.gate.reports.contract import Report
+from scoring.gate.reports.escaping import one_line
 from scoring.gate.reports.story import CaseStory
 from scoring.gate.results import Results
 from scoring.gate.standing import count
@@ -31,6 +32,15 @@ SPEAKING: Final = {
 """Which rulings say why, by outcome."""
 
 
+BY_CASE: Final = {
+    "critical": "must pass, and failed:",
+    "guarding": "mended before, and broke again:",
+    "missing": "not run:",
+}
+"""Rules that name cases, in a few words."""
+NAMED: Final = 3
+
+
 def mark(report: Report) -> str:
     """One sign."""
     return WARNING if report.verdict.is_inconclusive and report.verdict.outcome == "passed" else MARKS[report.verdict.outcome]
@@ -48,7 +58,7 @@ def outcome(report: Report, told: list[CaseStory]) -> str:
     if broke:
         must = sum(one.must_pass for one in broke)
         verb = "fail" if report.base is None else "broke"
-        said.append(f"{len(broke)} of {count(len(report.candidate.by_case))} {verb}" + (f", {must} of them must pass" if must else ""))
+        said.append(f"{len(broke):,} of {count(len(report.candidate.by_case))} {verb}" + (f", {must} of them must pass" if must else ""))
     if lost:
         said.append(f"{count(len(lost))} could not be measured")
     if not said:
@@ -61,13 +71,22 @@ def why(report: Report) -> list[Ruling]:
     return [one for state in SPEAKING[report.verdict.outcome] for one in report.verdict.rulings if one.state is state]
 
 
-def why_in_words(report: Report) -> str:
-    """In one sentence."""
+def why_in_words(report: Report, told: list[CaseStory]) -> str:
+    """In one sentence, with questions in the place of ids; the rules' own sentences, with all they say, stand further below."""
     found = why(report)
     if found:
-        return "; ".join(f"{one.rule}: {one.sentence}" for one in found)
+        return "; ".join(f"{one.rule}: {_short(one, told)}" for one in found)
     baseline = "" if report.base is not None else ", and there is no baseline to compare with"
     return f"every rule holds{baseline}"
+
+
+def _short(ruling: Ruling, told: list[CaseStory]) -> str:
+    asked = {one.case: one_line(one.question, 60) for one in told if one.question}
+    if ruling.rule not in BY_CASE or not ruling.cases or not set(ruling.cases) <= asked.keys():
+        return ruling.sentence.partition(";")[0]
+    shown = [f"“{asked[case]}”" for case in ruling.cases[:NAMED]]
+    left = len(ruling.cases) - NAMED
+    return f"{BY_CASE[ruling.rule]} {', '.join(shown)}" + (f" and {left} more" if left > 0 else "")
 
 
 def totals(report: Report) -> list[tuple[str, str, str]]:
@@ -90,11 +109,13 @@ def _passed(results: Results | None) -> str:
 
 
 def _cost(results: Results | None) -> str:
-    costs = [] if results is None else [row.cost_usd for row in results.rows if row.cost_usd is not None]
-    unknown = 0 if results is None else len(results.rows) - len(costs)
+    planned = [] if results is None else [row for row in results.rows if not row.confirming]
+    costs = [row.cost_usd for row in planned if row.cost_usd is not None]
+    unknown = len(planned) - len(costs)
     return "–" if not costs else f"${sum(costs):.4f}" + (f" ({count(unknown, 'run')} without a price)" if unknown else "")
 
 
 def _time(results: Results | None) -> str:
-    times = [] if results is None else sorted(row.latency_ms for row in results.rows if row.latency_ms is not None)
+    planned = [] if results is None else [row for row in results.rows if not row.confirming]
+    times = sorted(row.latency_ms for row in planned if row.latency_ms is not None)
     return "–" if not times else f"{times[len(times) // 2] / 1000:,.2f} s"

@@ -76,7 +76,7 @@ def _shortest(text: str, most: int) -> str:
 def _lines(report: Report, told: list[CaseStory], changed: Release, room: Room, *, titled: bool) -> Iterator[str]:
     title = f" ({safe.markdown(report.name, 80)})" if titled else ""
     yield f"## {headline.mark(report)} Goldwash {safe.markdown(headline.outcome(report, told), 300)}{title}"
-    yield f"**Why:** {safe.markdown(headline.why_in_words(report), 1200)}"
+    yield f"**Why:** {safe.markdown(headline.why_in_words(report, told), 1200)}"
     yield ""
     yield from _totals(report, changed)
     yield from _differences(changed, room)
@@ -91,7 +91,7 @@ def _lines(report: Report, told: list[CaseStory], changed: Release, room: Room, 
         yield "### What could not be measured"
         yield ""
         yield from _cases(lost, room)
-    yield from _rest([one for one in told if one not in bad and one not in lost], room)
+    yield from _rest([one for one in told if one.change not in BAD and one.change != "unmeasured"], room)
     yield from _rules(report)
 
 
@@ -192,7 +192,8 @@ def _answered(title: str, side: Side | None, room: Room, *, with_why: bool) -> I
     if not with_why:
         return
     for why in side.why:
-        quote = f", on {safe.code(why.evidence, 160)}" if why.evidence else ""
+        is_all = why.evidence is not None and safe.one_line(side.answer, 160).startswith(safe.one_line(why.evidence, 100).rstrip("…"))
+        quote = f", on {safe.code(why.evidence, 160)}" if why.evidence and not is_all else ""
         judge = f" (judge: {safe.markdown(why.family, 40)})" if why.family else ""
         yield f"- {safe.code(why.name, 80)}{judge}: {safe.markdown(why.reason, 400)}{quote}"
     if not side.why and side.error:

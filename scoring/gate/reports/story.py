@@ -9,7 +9,7 @@ from typing import Any, Final
 from scoring.gate.reports.contract import Report
 from scoring.gate.results import Result
 from scoring.gate.words import State
-from scoring.golden.case import Call, GoldenCase, canonical
+from scoring.golden.case import Call, CaseCheck, GoldenCase, canonical
 
 ORDER: Final = (
     "broke",
@@ -190,12 +190,39 @@ def expected_in_words(case: GoldenCase) -> tuple[tuple[str, str], ...]:
             found.append(("retrieves", ", ".join(expected.retrieved_ids)))
         if expected.test_file:
             found.append(("passes the tests", expected.test_file))
-    found += [(f"check {one.name}", canonical(one.options) if one.options else "") for one in case.checks]
+    found += [_check(one) for one in case.checks]
     if case.rubric is not None:
         found.append(
             (f"rubric {case.rubric.name}.{case.rubric.item}", f"{case.rubric.question or ''} ({case.rubric.good} is right)".strip())
         )
     return tuple(found)
+
+
+def _check(check: CaseCheck) -> tuple[str, str]:
+    """The commonest in words, the others with their options."""
+    said = check.options
+    values = [said["values"]] if isinstance(said.get("values"), str) else [str(one) for one in said.get("values") or ()]
+    match check.name:
+        case "equals":
+            return "is exactly", str(said.get("value", ""))
+        case "contains":
+            return "says", (" or " if said.get("need") == "any" else " and ").join(values)
+        case "not_contains":
+            return "does not say", " or ".join(values)
+        case "starts_with":
+            return "begins with", str(said.get("value", ""))
+        case "regex":
+            return "matches", str(said.get("pattern", ""))
+        case "not_regex":
+            return "does not match", str(said.get("pattern", ""))
+        case "json_equals":
+            return "JSON", canonical(said.get("value"))
+        case "json_fields":
+            return "JSON fields", canonical(said.get("fields"))
+        case "tools_called":
+            return "calls", ", ".join([said["names"]] if isinstance(said.get("names"), str) else map(str, said.get("names") or ["no tool"]))
+        case _:
+            return f"check {check.name}", canonical(said) if said else ""
 
 
 def _call(call: Call) -> str:

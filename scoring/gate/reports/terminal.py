@@ -18,7 +18,7 @@ LISTED: Final = 40
 """Rows of the table; the result file has all."""
 TOLD: Final = 10
 """Cases told in full."""
-WIDTHS: Final = (12, 16, 16, 12, 70)
+WIDTHS: Final = (13, 18, 16, 12, 70)
 
 
 def render(reports: Sequence[Report]) -> str:
@@ -31,7 +31,7 @@ def _lines(report: Report, *, titled: bool) -> Iterator[str]:
     if titled:
         yield f"== {safe.for_log(report.name)} =="
     yield safe.for_log(f"Goldwash {headline.outcome(report, told)}", 400)
-    yield f"why: {safe.for_log(headline.why_in_words(report), 1500)}"
+    yield f"why: {safe.for_log(headline.why_in_words(report, told), 1500)}"
     yield ""
     for what, before, now in headline.totals(report):
         yield f"  {what:<28} {safe.for_log(before)}  →  {safe.for_log(now)}"
