@@ -90,7 +90,10 @@ def mark(config: Path | None, name: str, results: Path, **said: Any) -> None:
 
     Its verdict comes from --verdict, or is worked out from RESULTS and --baseline (without one, from RESULTS alone).
     """
+    from importlib.metadata import version
+
     from scoring.gate.results import read
+    from scoring.gate.rules import SHIPPED
     from scoring.release import files
     from scoring.release.mark import mark as marked
     from scoring.release.mark import text_of
@@ -105,7 +108,10 @@ def mark(config: Path | None, name: str, results: Path, **said: Any) -> None:
     for role in ("baseline", "anchor", "verdict"):
         if said[role] is not None:
             resting[role] = files.described(said[role], home)
-    resting["rules"] = files.described(rules, home, decided_on=at[:10])
+    if rules == SHIPPED:
+        resting["rules"] = files.shipped(rules, version("goldwash"), decided_on=at[:10])
+    else:
+        resting["rules"] = files.described(rules, home, decided_on=at[:10])
     counted = None
     if said["sheet"] is not None:
         resting["sample"] = files.described(said["sheet"], home)
@@ -177,6 +183,9 @@ def _warn(value: dict[str, Any]) -> None:
         click.echo(f"warning: the gate passed what the person rejected: {cases}; those cases hold too little", err=True)
     if measured.get("judge") and measured.get("judge_state") != "calibrated":
         click.echo(f"warning: the judge is {measured.get('judge_state') or 'not known to be calibrated'}", err=True)
+    decided = {one["rule"]: one["state"] for one in value["verdict"]["rulings"]}
+    if "baseline" not in value["files"] and decided.get("regression") not in (None, "skipped"):
+        click.echo("warning: give --baseline too, so that evidence can work the verdict out again", err=True)
     if not value["ships"].get("model") and not value["ships"].get("prompt"):
         click.echo("warning: the result file does not say which model and prompt it is of (its header's target)", err=True)
 

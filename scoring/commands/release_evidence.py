@@ -25,7 +25,7 @@ FILE = click.Path(path_type=Path)
 @click.argument("name", required=False)
 @click.option("--out", type=FILE, help="A .zip, or a folder; else NAME-evidence.zip here.")
 @click.option("--calibration", type=FILE, help="What `goldwash calibrate --json` printed; else golden/calibration.json, else the log.")
-@click.option("--report", type=FILE, help="The report that reviewers saw; else the verdict in words.")
+@click.option("--report", type=FILE, help="The report that reviewers saw; else the gate's, made anew.")
 @click.option("--verify", type=FILE, help="Check a bundle instead: every hash, the dataset, the verdict, the human sample.")
 def evidence(
     config: Path | None,
@@ -53,7 +53,7 @@ def evidence(
     found |= _golden(config, directory)
     found[made.ROLES["calibration"]] = _calibration(config, directory, calibration, mark)
     found.setdefault(made.ROLES["verdict"], json.dumps(mark["verdict"], indent=1, sort_keys=True).encode() + b"\n")
-    found[made.ROLES["report"]] = report.read_bytes() if report else _report(mark).encode()
+    found[made.ROLES["report"]] = report.read_bytes() if report else f"{_head(mark)}\n{made.report(found, mark)}".encode()
     whole = made.bundle(mark, found, f"goldwash {version('goldwash')}")
     place = out or Path(f"{name}-evidence.zip")
     if place.suffix == ".zip":
@@ -90,16 +90,24 @@ def _verify(place: Path) -> int:
 
 def _marked(mark: Mapping[str, Any], home: Path) -> dict[str, bytes]:
     """The files that the mark names, as they were marked. Raises BadRelease."""
+    from scoring.gate.rules import SHIPPED
     from scoring.release.evidence import ROLES
+    from scoring.release.files import SHIPPED as OURS
     from scoring.release.mark import BadRelease, digest
 
     found = {}
     for role, said in mark["files"].items():
-        path = home / said["path"]
+        if role not in ROLES:
+            continue
+        path = SHIPPED if said["path"].startswith(OURS) else home / said["path"]
         try:
             data = path.read_bytes()
         except OSError as error:
             raise BadRelease(f"{path}: {error.strerror or error}: release {mark['release']} rests on it; put it back") from error
+        if digest(data) != said["sha256"] and path == SHIPPED:
+            raise BadRelease(
+                f"{said['path']}: this Goldwash ships other rules: install that version, or mark the release with --rules FILE"
+            )
         if digest(data) != said["sha256"]:
             raise BadRelease(f"{path}: it was changed since release {mark['release']} was marked: put the marked version back")
         found[ROLES[role]] = data
@@ -125,16 +133,13 @@ def _calibration(config: Path | None, directory: Path | None, given: Path | None
     return json.dumps({"judges": judges}, indent=1, sort_keys=True, default=str).encode() + b"\n"
 
 
-def _report(mark: Mapping[str, Any]) -> str:
-    """The mark in words, where no report is given."""
-    verdict, accepted = mark["verdict"], mark["accepted"]
+def _head(mark: Mapping[str, Any]) -> str:
+    """What stands before the gate's report: who accepted the release, and on what."""
+    accepted, sample = mark["accepted"], mark["accepted"]["sample"]
     lines = [f"# Release {mark['release']}", "", f"Marked {mark['at']}, accepted by {accepted['by']}.", ""]
     lines += [f"Shipped although: {accepted['despite']}", ""] if accepted.get("despite") else []
-    lines += [f"Verdict: {verdict['outcome']}, {verdict['cases']} cases compared.", ""]
-    lines += [f"- {one['rule']}: {one['state']}: {one['sentence']}" for one in verdict["rulings"]]
-    sample = accepted["sample"]
-    lines += ["", "Human sample: none." if sample is None else f"Human sample: {sample['accepted']} of {sample['n']} accepted."]
-    return "\n".join(lines) + "\n"
+    lines += ["Human sample: none." if sample is None else f"Human sample: {sample['accepted']} of {sample['n']} accepted.", ""]
+    return "\n".join(lines)
 
 
 def _folder(place: Path, whole: Mapping[str, bytes]) -> None:

@@ -16,9 +16,12 @@ from typing import Any, Final, NamedTuple
 from scoring.gate import results as gate_results
 from scoring.gate.alone import decide_alone
 from scoring.gate.decide import decide
+from scoring.gate.reports import Report, render
 from scoring.gate.results import BadInput
 from scoring.gate.rows import dataset
 from scoring.gate.rules import parse as parse_rules
+from scoring.gate.verdict import Verdict
+from scoring.gate.words import State
 from scoring.golden.blobs import names as blob_names
 from scoring.golden.case import BadCase, lines_of
 from scoring.release.mark import BadRelease, digest, parse, short, text_of
@@ -150,16 +153,37 @@ def _dataset(files: Mapping[str, bytes], mark: Mapping[str, Any]) -> Line:
 
 
 def _verdict(files: Mapping[str, bytes], mark: Mapping[str, Any], results: gate_results.Results) -> Line:
-    base, rules = _results(files, "baseline"), files.get(ROLES["rules"])
-    if rules is None:
-        return Line("verdict", None, "cannot be worked out again without the rules")
-    on = date.fromisoformat(str(mark["files"].get("rules", {}).get("decided_on") or mark["at"][:10]))
-    read = parse_rules(rules.decode(), ROLES["rules"])
-    anchor = _results(files, "anchor")
-    again = decide_alone(results, read, today=on) if base is None else decide(base, results, read, today=on, anchor=anchor)
-    found, told = short(again.as_json()), mark["verdict"]
+    told = mark["verdict"]
+    again = decided(files, mark, results)
+    if isinstance(again, str):
+        return Line("verdict", None, f"cannot be worked out again: {again}")
+    found = short(again.as_json())
     same = found["outcome"] == told["outcome"] and _states(found) == _states(told)
     return Line("verdict", same, f"{found['outcome']} again" if same else f"comes to {found['outcome']} {_differ(found, told)}")
+
+
+def decided(files: Mapping[str, bytes], mark: Mapping[str, Any], results: gate_results.Results) -> Verdict | str:
+    """The verdict, worked out from what the bundle holds; why not, where something is missing. Raises BadInput."""
+    base, rules, told = _results(files, "baseline"), files.get(ROLES["rules"]), mark["verdict"]
+    if rules is None:
+        return "the rules are not in it"
+    if base is None and _states(told).get("regression") not in (None, State.SKIPPED):
+        return "it was decided against a baseline that is not in it (`release mark --baseline`)"
+    on = date.fromisoformat(str(mark["files"].get("rules", {}).get("decided_on") or mark["at"][:10]))
+    read = parse_rules(rules.decode(), ROLES["rules"])
+    strict = bool(told.get("is_inconclusive")) and told["outcome"] == "could_not_tell"
+    if base is None:
+        return decide_alone(results, read, today=on, strict=strict)
+    return decide(base, results, read, today=on, anchor=_results(files, "anchor"), strict=strict)
+
+
+def report(files: Mapping[str, bytes], mark: Mapping[str, Any]) -> str:
+    """What a reviewer would have seen: the gate's report as Markdown, or why there is none. Raises BadInput."""
+    results = _results(files, "results")
+    verdict = "the results are not in it" if results is None else decided(files, mark, results)
+    if isinstance(verdict, str) or results is None:
+        return f"No report: the verdict cannot be worked out again: {verdict}\n"
+    return render("markdown", [Report(_results(files, "baseline"), results, verdict)])
 
 
 def _states(verdict: Mapping[str, Any]) -> dict[str, Any]:

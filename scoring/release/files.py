@@ -48,6 +48,16 @@ def every(folder: Path) -> list[dict[str, Any]]:
     return sorted(found, key=lambda one: (one["at"], one["release"]))
 
 
+SHIPPED: Final = "shipped:"
+"""What a path begins with that names a file of Goldwash itself; its version follows."""
+
+
+def shipped(path: Path, version: str, **more: Any) -> dict[str, Any]:
+    """A file that comes with Goldwash, as a mark names it: no path of this machine."""
+    data = path.read_bytes()
+    return {"path": f"{SHIPPED}{version}/{path.name}", "sha256": digest(data), "bytes": len(data), **more}
+
+
 def described(path: Path, home: Path, **more: Any) -> dict[str, Any]:
     """A file as a mark names it: its path seen from `home`, its size and its hash. Raises BadRelease."""
     try:
