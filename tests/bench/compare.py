@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 import processes as run
+from peers import PEERS
 
 CASES: dict[str, list[tuple[str, list[str]]]] = {
     "throughput": [("chat, 64 clients", ["load", "{port}", "{path}", "chat", "64", "{seconds}"])],
@@ -71,7 +73,8 @@ def measure(wire: Path, target: run.Target, name: str, words: list[str], seconds
     if "stream" in name or "MB" in name:
         sampler.start()
     before, began = run.cpu_seconds(pids), time.monotonic()
-    done = subprocess.run(["taskset", "-c", str(run.LOAD_CORE), *command], capture_output=True, text=True, check=False)
+    env = {**os.environ, "WIRE_HEADERS": target.headers}
+    done = subprocess.run(["taskset", "-c", str(run.LOAD_CORE), *command], capture_output=True, text=True, check=False, env=env)
     cpu, wall = run.cpu_seconds(pids) - before, time.monotonic() - began
     ended.set()
     if sampler.is_alive():
@@ -144,6 +147,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0, help="of each closed-loop measurement")
     parser.add_argument("--tls", action="store_true", help="the upstream speaks HTTPS with a private CA; nginx checks it too")
+    parser.add_argument("--peers", default="", help="comma list of litellm, portkey: other gateways, installed under build/ when asked for")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--without", default="", help="comma list of targets to leave out")
     parser.add_argument("--save", type=Path, help="write all measurements as JSON lines")
@@ -166,6 +170,7 @@ def main() -> None:
             url, options = f"http://127.0.0.1:{upstream}", ""
             if "aiohttp" not in without:
                 targets.append(stack.enter_context(run.aiohttp_pass(directory, upstream)))
+        targets += [stack.enter_context(PEERS[name](directory, upstream)) for name in filter(None, arguments.peers.split(","))]
         ours = stack.enter_context(run.goldwash(directory, url, workers=arguments.workers, upstream_options=options))
         targets = [t for t in [*targets, ours] if t.name not in without]
         assert ours.rows is not None

@@ -64,7 +64,9 @@ def main() -> None:
     parser.add_argument("--directory", type=Path, help="where there is room: about 0.4 GB a million rows")
     arguments = parser.parse_args()
     views = [name for name in VIEWS if name not in ("spool_newest", "score_ledger", "ledger_daily")]
-    print("| million rows | chats loaded/s | CPU µs a chat | streams loaded/s | bytes a row | " + " | ".join(f"{v} s" for v in views) + " |")
+    print(
+        "| million rows | chats loaded/s | CPU µs a chat | streams loaded/s | bytes a row | " + " | ".join(f"{v} s" for v in views) + " |"
+    )
     print("|---:|" + "---:|" * (4 + len(views)))
     with tempfile.TemporaryDirectory(prefix="goldwash-growth-", dir=arguments.directory) as name:
         data = Path(name)
@@ -84,7 +86,9 @@ def main() -> None:
                 began = time.monotonic()
                 cursor.execute(f"SELECT count(*) FROM (FROM {view}) v WHERE v IS NOT NULL").fetchall()
                 times.append(time.monotonic() - began)
-            print(f"| {millions} | {chats:,.0f} | {cpu:.0f} | {streams:,.0f} | {size:.0f} | " + " | ".join(f"{t:.2f}" for t in times) + " |")
+            print(
+                f"| {millions} | {chats:,.0f} | {cpu:.0f} | {streams:,.0f} | {size:.0f} | " + " | ".join(f"{t:.2f}" for t in times) + " |"
+            )
             sys.stdout.flush()
         cursor.close()
         log.close()

@@ -101,6 +101,7 @@ class Target:
     measured: Callable[[], list[int]] = field(default=list)  # processes whose CPU is the proxy's
     beside: Callable[[], list[int]] = field(default=list)  # processes that work for it elsewhere: the log service
     rows: Callable[[], int] | None = None  # rows stored so far, all that was spooled loaded
+    headers: str = ""  # more lines for each request, each with its CRLF
 
 
 def wait_for(port: int, seconds: float = 30) -> None:
@@ -114,7 +115,7 @@ def wait_for(port: int, seconds: float = 30) -> None:
 
 
 @contextlib.contextmanager
-def running(command: list[str], core: int, port: int, log: Path, **env: str) -> Iterator[int]:
+def running(command: list[str], core: int, port: int, log: Path, *, patience: float = 30, **env: str) -> Iterator[int]:
     """A program on its core while the block lasts; its process id."""
     with log.open("ab") as out:
         process = subprocess.Popen(
@@ -126,7 +127,7 @@ def running(command: list[str], core: int, port: int, log: Path, **env: str) -> 
             start_new_session=True,
         )
     try:
-        wait_for(port)
+        wait_for(port, patience)
         yield process.pid
     finally:
         process.send_signal(signal.SIGTERM)

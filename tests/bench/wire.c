@@ -399,11 +399,12 @@ static void run_clients(int port, const char *path, const char *kind, int client
     snprintf(end, sizeof end, "\"}]%s}", chunks ? ",\"stream\":true" : "");
     if (body < 700) body = 700;
     size_t text = body - strlen(start) - strlen(end);
-    request = malloc(body + 1024);
+    const char *more = getenv("WIRE_HEADERS");  // whole lines, each with its CRLF
+    request = malloc(body + 1024 + (more ? strlen(more) : 0));
     request_size = sprintf(request,
                            "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer sk-bench\r\nContent-Type: application/json\r\n"
-                           "User-Agent: wire/1\r\nAccept: */*\r\nx-bench: %s\r\nContent-Length: %zu\r\n\r\n%s",
-                           path, port, kind, body, start);
+                           "User-Agent: wire/1\r\nAccept: */*\r\nx-bench: %s\r\n%sContent-Length: %zu\r\n\r\n%s",
+                           path, port, kind, more ? more : "", body, start);
     for (size_t words = strlen(WORDS); text; text -= text < words ? text : words) {
         size_t n = text < words ? text : words;
         memcpy(request + request_size, WORDS, n);
