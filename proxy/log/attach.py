@@ -17,7 +17,9 @@ from typing import Final
 
 import duckdb
 
-from proxy.log import extensions, migrations, views
+from proxy.log import extensions, migrations, views, without_pandas
+
+without_pandas.install()
 
 CHECKPOINT: Final = "128MB"  # WAL size: at 16 MB (the default) a busy loader would checkpoint several times a second
 LAKE: Final = "ducklake:"
