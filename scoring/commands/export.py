@@ -15,6 +15,7 @@ from proxy.cli import config_option, load_settings
 
 if TYPE_CHECKING:
     from proxy.service.client import Access
+    from scoring.export.following import Following
     from scoring.export.telemetry import Export
 
 FORMS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d %H:%M:%S"]
@@ -84,11 +85,15 @@ def _again(export: Export, access: Access, since: datetime, until: datetime | No
         stream = export.progress.streams[name] = Stream(int(since.timestamp() * 1e6), NOWHERE)
         following = export.following(name, stream, source, "accepted_at")
         try:
-            _patiently(partial(following.advance, export.progress, time.time, lambda: True), patience)
+            _patiently(partial(_whole, following, export), patience)
         except Held as error:
             reached = datetime.fromtimestamp(stream.at_us / 1e6, UTC).isoformat(timespec="seconds")
             raise Held(f"{error}; {name}: {stream.sent:,} sent, go on with --since {reached}") from error
         _tell(name, stream.sent, stream.refused)
+
+
+def _whole(following: Following, export: Export) -> int:
+    return following.advance(export.progress, time.time, lambda: True).sent
 
 
 def _patiently(turn: Callable[[], int], patience: float) -> int:

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from scoring.export.channel import Outcome
 from scoring.export.position import Progress, Stream
 from scoring.export.reading import Page, Position
 
 Row = dict[str, Any]
+PAGE: Final = 4000
+"""Rows that are read at once: the log sorts what lies behind the position for each page."""
 MOST_BYTES: Final = 2 << 20
 """Of the text in one request: grpc receivers take 4 MB."""
 
@@ -31,6 +33,13 @@ class Held(Exception):
         self.retry_after = retry_after
 
 
+class Advance(NamedTuple):
+    """How far a stream came."""
+
+    sent: int  # rows acknowledged
+    at_the_end: bool  # nothing was left to read
+
+
 @dataclass(frozen=True, slots=True)
 class Following:
     """One stream: where its rows come from, where they go, what names them."""
@@ -42,19 +51,19 @@ class Following:
     send: Callable[[list[Row]], Outcome]
     batch: int
 
-    def advance(self, progress: Progress, now: Callable[[], float], going_on: Callable[[], bool]) -> int:
-        """Send until nothing is left or going_on says stop; the count of rows acknowledged. Raises Held, and what reading raises."""
+    def advance(self, progress: Progress, now: Callable[[], float], going_on: Callable[[], bool]) -> Advance:
+        """Send until nothing is left or going_on says stop. Raises Held, and what reading raises."""
         sent = 0
         while going_on():
-            page = self.read(self.stream.position, self.batch)
+            page = self.read(self.stream.position, max(self.batch, PAGE))
             if page.rows:
                 sent += self._deliver(page.rows, progress, now)
             if not page.full:
-                break
-        return sent
+                return Advance(sent, at_the_end=True)
+        return Advance(sent, at_the_end=False)
 
     def _deliver(self, rows: list[Row], progress: Progress, now: Callable[[], float]) -> int:
-        waiting = deque(_parts(rows))
+        waiting = deque(_parts(rows, self.batch))
         sent = unwanted = 0
         refusal = ""
         while waiting:
@@ -89,13 +98,13 @@ class Following:
         progress.save()
 
 
-def _parts(rows: list[Row]) -> list[list[Row]]:
-    """Rows in requests of about MOST_BYTES."""
+def _parts(rows: list[Row], most: int) -> list[list[Row]]:
+    """Rows in requests of about MOST_BYTES, and `most` rows."""
     parts: list[list[Row]] = [[]]
     size = 0
     for row in rows:
         weight = 600 + sum(len(value) for value in row.values() if isinstance(value, str))
-        if parts[-1] and size + weight > MOST_BYTES:
+        if parts[-1] and (size + weight > MOST_BYTES or len(parts[-1]) == most):
             parts.append([])
             size = 0
         parts[-1].append(row)

@@ -13,9 +13,11 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from proxy.service.client import Access
+from proxy.service.client import Access, ServiceError
 
 NOWHERE: Final = "00000000-0000-0000-0000-000000000000"
+TOO_LARGE: Final = 413
+"""Status of a result that is larger than the service gives."""
 SETTLE: Final = timedelta(seconds=60)
 """How long a lake's rows are left alone: its log services commit at once, and the stamps of two of them may come out of order."""
 
@@ -86,11 +88,18 @@ class Source:
         if self.host is not None:
             where.append("e.host = $host")
             params["host"] = self.host
-        sql = f"{query} WHERE {' AND '.join(where)} ORDER BY {by}, {key} LIMIT {limit}"
-        answer = self.access.sql(sql, "jsonl", params)
+        while True:
+            try:
+                answer = self.access.sql(f"{query} WHERE {' AND '.join(where)} ORDER BY {by}, {key} LIMIT {limit}", "jsonl", params)
+            except ServiceError as error:
+                if error.status != TOO_LARGE or limit == 1:
+                    raise
+                limit = max(limit // 4, 1)  # bodies may be large
+            else:
+                break
         with answer.file as file:
             rows = [_row(orjson.loads(line)) for line in file]
-        return Page(rows, len(rows) == limit)
+        return Page(rows, answer.truncated or len(rows) == limit)
 
 
 def after(row: dict[str, Any], key: str, by: str = "loaded_us") -> Position:

@@ -18,7 +18,7 @@ from proxy.log.attach import LAKE
 from proxy.service.client import Access
 from proxy.service.figures import own_host
 from scoring.export.channel import Channel, Outcome
-from scoring.export.following import Following, Held, Row
+from scoring.export.following import PAGE, Advance, Following, Held, Row
 from scoring.export.histograms import Histograms
 from scoring.export.position import LAST_ID, Progress, Stream
 from scoring.export.reading import Page, Position, Source, settled
@@ -34,8 +34,6 @@ FIRST_WAIT: Final = 1.0
 LONGEST_WAIT: Final = 300.0
 AGAIN: Final = 60.0
 """Seconds after which metrics are sent again although nothing was added: receivers forget what is silent."""
-PAGES: Final = 20
-"""Pages that are counted into the histograms before they are sent."""
 
 log = structlog.get_logger("otel")
 
@@ -109,12 +107,12 @@ class Export:
         newest = None if source.until else source.newest()
         ends = time.monotonic() + SPELL if until is None else until
         if name == METRICS:
-            sent = self._metrics(stream, source)
+            came = self._metrics(stream, source, lambda: time.monotonic() < ends)
         else:
-            sent = self.following(name, stream, source).advance(self.progress, self.now, lambda: time.monotonic() < ends)
-        if newest and time.monotonic() < ends and newest > stream.at_us:
+            came = self.following(name, stream, source).advance(self.progress, self.now, lambda: time.monotonic() < ends)
+        if came.at_the_end and newest is not None and newest > stream.at_us:
             stream.at_us, stream.last_id = newest, LAST_ID  # all up to there was seen, and what was not sent is not to be
-        return sent
+        return came.sent
 
     def following(self, name: str, stream: Stream, source: Source, by: str = "loaded_at") -> Following:
         """One stream of spans or events. by: loaded_at, or accepted_at to send a time again."""
@@ -137,21 +135,19 @@ class Export:
 
         return Following(stream, key, "loaded_us" if by == "loaded_at" else made, page, send, otel.batch)
 
-    def _metrics(self, stream: Stream, source: Source) -> int:
+    def _metrics(self, stream: Stream, source: Source, going_on: Callable[[], bool]) -> Advance:
         """Count what is new into the histograms, send them, and keep both counts and position where that was acknowledged."""
         otel, now = self.settings.otel, self.now()
         kept = self.progress.histograms
         counted = Histograms.load(copy.deepcopy(kept), otel.label_values) if kept else Histograms(int(now * 1e9), otel.label_values)
-        at, rows = stream.position, 0
-        for _ in range(PAGES):
-            page = source.exchanges(at, max(otel.batch, 2000))
+        at, rows, full = stream.position, 0, True
+        while full and (going_on() or not rows):
+            page = source.exchanges(at, max(otel.batch, PAGE))
             for row in page.rows:
                 counted.add(row)
-            rows += len(page.rows)
+            rows, full = rows + len(page.rows), page.full
             if page.rows:
                 at = Position(page.rows[-1]["loaded_us"], page.rows[-1]["exchange_id"])
-            if not page.full:
-                break
         if rows or (kept and now - (stream.acknowledged_at or 0) > AGAIN):
             outcome = self.channel.send("metrics", counted.data(int(now * 1e9), self._resource, self._scope))
             if outcome.kind != "acknowledged":
@@ -161,7 +157,7 @@ class Export:
             stream.acknowledged_at, stream.held_since, stream.why = now, None, outcome.why or None
             self.progress.histograms = counted.dump()
             self.progress.save()
-        return rows
+        return Advance(rows, at_the_end=not full)
 
     def _source(self, access: Access, at: datetime) -> Source:
         lake = self.settings.log.address.startswith(LAKE)

@@ -95,6 +95,28 @@ def test_pages_that_end_inside_a_commit_go_on_there(room, receiver, batch):
     assert len(ids(receiver)) == 10
 
 
+@pytest.mark.parametrize("name", ["traces", "metrics"])
+def test_a_run_that_ends_before_the_log_does_skips_nothing(room, receiver, monkeypatch, name):
+    """Pages smaller than what waits, a limit of [sql] smaller than a page, and no time left: the rest comes with the next runs."""
+    from config.settings import load
+    from proxy.service.client import Access
+    from scoring.export import following, telemetry
+
+    for module in (following, telemetry):
+        monkeypatch.setattr(module, "PAGE", 5)
+    room.store(range(23))
+    export = room.export(receiver.url, batch=2)
+    few = load(None, {}, data_dir=str(room.data_dir), sql={"max_rows": 3})
+    with Access(few) as access:
+        for _ in range(12):
+            export.turn(name, access, NOW, until=0.0 if name == "metrics" else telemetry.time.monotonic() + 0.02)
+        export.turn(name, access, NOW)
+    if name == "traces":
+        assert len(ids(receiver)) == len(set(ids(receiver))) == 23
+    else:
+        assert receiver.points("gen_ai.client.operation.duration")[0].count == 23
+
+
 def test_what_a_receiver_takes_in_part_is_not_sent_again(room, receiver):
     """A partial success is a success: what was rejected is counted, and told with the receiver's own words."""
     room.store(range(4))

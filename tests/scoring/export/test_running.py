@@ -50,7 +50,8 @@ def ask(goldwash, count):
 
 def test_spans_arrive_once_through_kills_and_outages(goldwash, port):
     """The client's trace is joined, its baggage read, no content leaves; a killed watcher and an absent receiver lose nothing, and
-    what was in flight comes again as the same span."""
+    what was in flight comes again as the same span.
+    """
     with ByHttp(port) as receiver:
         assert eventually((goldwash.data_dir / "otel.json").exists, within=60), goldwash.output()
         ask(goldwash, 2)
