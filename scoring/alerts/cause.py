@@ -246,7 +246,8 @@ def question(slice_: Mapping[str, str], bad: str, start: datetime, end: datetime
     name = carried.column if carried else "response_model"
     return (
         f"SELECT date_trunc('hour', accepted_at) AS hour, {by} AS \"{name}\", count(*) AS exchanges, round(avg({bad}), 4) AS bad "  # noqa: S608
-        f"FROM exchanges WHERE accepted_at >= '{(start - timedelta(hours=6)):%Y-%m-%d %H:%M}' AND accepted_at < '{end:%Y-%m-%d %H:%M}' "
+        f"FROM exchanges WHERE accepted_at >= '{(start - timedelta(hours=6)):%Y-%m-%d %H:%M}:00+00' "
+        f"AND accepted_at < '{(end + timedelta(minutes=1)):%Y-%m-%d %H:%M}:00+00' "
         f"AND {condition(slice_)} GROUP BY ALL ORDER BY hour, exchanges DESC"
     )
 
