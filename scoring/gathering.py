@@ -15,7 +15,7 @@ from scoring.checking import CHECKED, fingerprint
 from scoring.estimates.estimate import LEVEL
 from scoring.estimates.posterior import SEED
 from scoring.measuring import measured
-from scoring.pages import WITHIN, Window, rows
+from scoring.pages import BETWEEN, WITHIN, Window, bounds, parts, rows
 from scoring.pages import day as day_of
 from scoring.population import left_out
 from scoring.rates import OLD_DAYS, Judged, audited, judged, rates
@@ -63,27 +63,38 @@ def _on(history: Sequence[Judged], first: date, last: date) -> list[Judged]:
 
 
 def _traffic(access: Access, span: Window, checks: str) -> Mapping[str, int]:
-    found = rows(
-        access,
+    sql = (
         "SELECT count(*) AS exchanges, count(s.exchange_id) AS checked, count(*) FILTER (s.passed = false) AS failed "  # noqa: S608
-        "FROM exchanges e LEFT JOIN scores s ON s.exchange_id = e.exchange_id AND s.kind = 'checks' AND s.fingerprint = $checks "
-        f"WHERE {WITHIN.format('e.')} AND {CHECKED}",
-        {**span.parameters, "checks": checks},
+        f"FROM exchanges e LEFT JOIN (SELECT exchange_id, passed FROM scores WHERE {BETWEEN.format('')} AND kind = 'checks' "
+        f"AND fingerprint = $checks) s USING (exchange_id) WHERE {WITHIN.format('e.')} AND {CHECKED}"
     )
-    return found[0]
+    return _summed(access, span, sql, {"checks": checks}, ()).get((), {"exchanges": 0, "checked": 0, "failed": 0})
 
 
 def _checks(access: Access, span: Window, tasks: Tasks) -> list[dict[str, Any]]:
     marks = sorted({check.fingerprint for task in tasks.tasks for check in task.checks})
-    return rows(
-        access,
+    sql = (
         "SELECT s.name, count(*) FILTER (s.passed = false AND (s.properties ->> 'validated') = 'true') AS failed, "  # noqa: S608
         "count(*) FILTER (s.passed = false AND (s.properties ->> 'validated') = 'false') AS informs, "
-        "count(*) FILTER (s.passed IS NULL) AS unscored FROM scores s JOIN exchanges e USING (exchange_id) "
-        f"WHERE s.kind = 'check' AND (s.name = 'near_duplicate' OR s.fingerprint IN (SELECT unnest($marks))) AND {WITHIN.format('e.')} "
-        "GROUP BY s.name ORDER BY failed DESC, informs DESC, s.name",
-        {**span.parameters, "marks": marks},
+        f"count(*) FILTER (s.passed IS NULL) AS unscored FROM (SELECT * FROM scores WHERE {BETWEEN.format('')} AND kind = 'check') s "
+        f"JOIN exchanges e USING (exchange_id) WHERE {WITHIN.format('e.')} "
+        "AND (s.name = 'near_duplicate' OR s.fingerprint IN (SELECT unnest($marks))) GROUP BY s.name"
     )
+    found = _summed(access, span, sql, {"marks": marks}, ("name",)).items()
+    table = [{"name": name, **counts} for (name,), counts in found]
+    return sorted(table, key=lambda one: (-one["failed"], -one["informs"], one["name"]))
+
+
+def _summed(access: Access, span: Window, sql: str, given: Mapping[str, Any], by: tuple[str, ...]) -> dict[tuple[Any, ...], dict[str, int]]:
+    """Counts of a query over the parts of a day, by some of its columns."""
+    found: dict[tuple[Any, ...], dict[str, int]] = {}
+    for part in parts(access, span):
+        for row in rows(access, sql, {**given, **part.parameters, **bounds(access, part)}):
+            counts = found.setdefault(tuple(row[name] for name in by), {})
+            for name, n in row.items():
+                if name not in by:
+                    counts[name] = counts.get(name, 0) + n
+    return found
 
 
 def _states(access: Access, day: date) -> list[dict[str, Any]]:

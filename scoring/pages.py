@@ -167,9 +167,9 @@ def by_id(access: Access, ids: Sequence[str]) -> dict[str, LoggedExchange]:
         return {}
     found = rows(
         access,
-        f"SELECT {SELECTION} FROM exchanges e LEFT JOIN "  # noqa: S608  names of our own
-        f"(SELECT * FROM bodies b WHERE {BETWEEN.format('b.')}) b USING (exchange_id) "
-        f"WHERE {BETWEEN.format('e.')} AND e.exchange_id IN (SELECT CAST(unnest($ids) AS UUID))",
+        "WITH wanted AS (SELECT CAST(unnest($ids) AS UUID) AS exchange_id) "  # noqa: S608  names of our own
+        f"SELECT {SELECTION} FROM (SELECT * FROM exchanges e WHERE {BETWEEN.format('e.')} AND exchange_id IN (FROM wanted)) e LEFT JOIN "
+        f"(SELECT * FROM bodies b WHERE {BETWEEN.format('b.')} AND exchange_id IN (FROM wanted)) b USING (exchange_id)",
         among(ids),
     )
     return {one.exchange_id: one for one in _exchanges(access, found)}
