@@ -45,7 +45,7 @@ def _run(report: Report) -> dict[str, Any]:
     notes = []
     if len(found) > MOST:
         left = f"{len(found) - MOST} more results are left out: see the result file"
-        notes.append({"level": "note", "message": {"text": left}, "descriptor": {"id": "left-out"}})
+        notes.append({"level": "note", "message": {"text": left}})
     ids = list(RULES)
     return {
         "tool": {
@@ -54,7 +54,6 @@ def _run(report: Report) -> dict[str, Any]:
                 "semanticVersion": _release(),
                 "informationUri": HELP,
                 "rules": [_rule(one, words) for one, words in RULES.items()],
-                "notifications": [{"id": "left-out", "shortDescription": {"text": "Results that are not listed."}}],
             }
         },
         "automationDetails": {"id": f"goldwash-gate/{quote(report.name, safe='')}/"},
