@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from statistics import stdev
+from statistics import median, stdev
 from typing import Final
 
 from scoring.alerts.kinds import Cost, spelled
@@ -23,6 +23,7 @@ LEAST_SPREAD: Final = 0.02
 """Days are never thought to differ by less."""
 FEWEST_DAYS: Final = 3
 """Days before, of which the spread can be told."""
+ROBUST_FROM: Final = 5
 WEEK: Final = 7
 
 
@@ -56,6 +57,11 @@ def reading(rule: Cost, slice_: Mapping[str, str], at: datetime, *, windows: Seq
     return Reading(rule.name, slice_, at, best.value, best.usual * (1 + rule.rise), best.usual, best.tasks, best.breached, message)
 
 
+def _spread(logs: Sequence[float], middle: float) -> float:
+    """A standard deviation that one or two days of another price do not change, where there are days enough for that."""
+    return stdev(logs) if len(logs) < ROBUST_FROM else 1.4826 * median(abs(one - middle) for one in logs)
+
+
 @dataclass(frozen=True, slots=True)
 class _Look:
     length: timedelta
@@ -72,9 +78,11 @@ def _look(rule: Cost, window: Window) -> _Look | None:
     days = [day for day in window.before if day.tasks >= rule.min_count and day.cost_usd > 0]
     if window.now.tasks < rule.min_count or window.now.cost_usd <= 0 or len(days) < FEWEST_DAYS:
         return None
-    usual = sum(day.cost_usd for day in days) / sum(day.tasks for day in days)
+    logs = [math.log(day.cost_usd / day.tasks) for day in days]
+    middle = median(logs)
+    usual = math.exp(middle)  # the middle day: a step up does not become its own baseline within the week
     value = window.now.cost_usd / window.now.tasks
-    spread = max(stdev(math.log(day.cost_usd / day.tasks) for day in days), LEAST_SPREAD) * math.sqrt(1 + 1 / len(days))
+    spread = max(_spread(logs, middle), LEAST_SPREAD) * math.sqrt(1 + 1 / len(days))
     rise = math.log(value / usual)
     same_day = window.before[-WEEK].tasks if len(window.before) >= WEEK else 0
     others = same_day or sum(day.tasks for day in days) / len(days)

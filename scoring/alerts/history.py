@@ -27,8 +27,8 @@ HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
 FINE: Final = timedelta(days=14)
 """So long ago the roll-ups still tell five minutes apart."""
-CELLS: Final = 288
-"""Windows that are asked for in one query."""
+CELLS: Final = 48
+"""Windows that are asked for in one query: six queries of 48 took a quarter of the time of one with 288."""
 CAN: Final = ("quality", "errors", "latency", "cost", "burn")
 """Kinds that can be replayed: the others speak of the present state of something that keeps no history."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
 
 from config.settings import ConfigError
-from scoring.alerts.kinds import Quality
+from scoring.alerts.kinds import Quality, Rule
 from scoring.alerts.quality import readings
 from scoring.alerts.series import Days
 from scoring.alerts.states import Reading, Standing, Timing, Transition, advance
@@ -96,12 +96,26 @@ def _count(text: str, column: str, place: str) -> float:
     return value
 
 
-def quality(rule: Quality, table: Table) -> list[dict[str, Any]]:
-    """The transitions of a rule over a file, by day: {rule, feature, day, state} and what was seen."""
+def quality(rule: Rule, table: Table) -> list[dict[str, Any]]:
+    """The transitions of a rule over a file, by day: {rule, feature, day, state} and what was seen. Raises ConfigError."""
+    if not isinstance(rule, Quality):
+        raise ConfigError(
+            f"the rule {rule.name} is of kind {rule.kind}: days in a file suit a rule of kind quality, others the log (--from)"
+        )
     streams = [({"feature": feature}, days) for feature, days in table.streams.items()]
     found = [transition for told in readings(rule, streams) for transition in transitions(rule, told)]
     found.sort(key=lambda one: (one.reading.at, one.reading.slice["feature"]))
-    return [_as_json(one, table) for one in found if one.after in TOLD]
+    return [_as_json(one, table.shown) for one in found if one.after in TOLD]
+
+
+def logged(rule: Rule, told: Iterable[Sequence[Reading]]) -> list[dict[str, Any]]:
+    """The same of what the log held; rows carry their whole slice and the time besides."""
+    found = [one for stream in told for one in transitions(rule, stream) if one.after in TOLD]
+    found.sort(key=lambda one: (one.reading.at, sorted(one.reading.slice.items())))
+    return [
+        {**_as_json(one, date.isoformat), "slice": dict(one.reading.slice), "at": one.reading.at.isoformat(timespec="seconds")}
+        for one in found
+    ]
 
 
 def transitions(rule: Timing, told: Iterable[Reading]) -> list[Transition]:
@@ -115,15 +129,15 @@ def transitions(rule: Timing, told: Iterable[Reading]) -> list[Transition]:
     return found
 
 
-def _as_json(one: Transition, table: Table) -> dict[str, Any]:
+def _as_json(one: Transition, shown: Callable[[date], str | int]) -> dict[str, Any]:
     reading = one.reading
     return {
         "rule": reading.rule,
-        "feature": reading.slice["feature"],
-        "day": table.shown(reading.at.date() - timedelta(days=1)),
+        "feature": reading.slice.get("feature"),
+        "day": shown((reading.at - timedelta(microseconds=1)).date()),
         "state": one.after,
         "by": reading.by,
-        "since": None if reading.onset is None else table.shown(reading.onset.date()),
+        "since": None if reading.onset is None else shown(reading.onset.date()),
         "value": _rounded(reading.value),
         "baseline": _rounded(reading.baseline),
         "n": reading.n,
@@ -133,9 +147,3 @@ def _as_json(one: Transition, table: Table) -> dict[str, Any]:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 6)
-
-
-def firings_a_month(rule: Timing, streams: Sequence[Iterable[Reading]], days: float) -> float:
-    """How often a rule began to fire, in all streams together, in 30 days."""
-    fired = sum(one.after == "firing" for told in streams for one in transitions(rule, told))
-    return 30 * fired / days if days > 0 else 0.0
