@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from proxy.cli import config_option
-from scoring.commands.gate_run import FILE, asked, order_of, run_options, tell, tell_moved
+from scoring.commands.gate_run import FILE, asked, never_one, order_of, run_options, tell, tell_moved
 
 
 @click.group()
@@ -22,6 +22,7 @@ def baseline() -> None:
     "--update-golden", is_flag=True, help="Write into the golden files which confirmed cases it is proven to fail (known_failing)."
 )
 @click.option("--keep", is_flag=True, help="Write the file and leave the current baseline in its place.")
+@never_one
 def make(files: tuple[Path, ...], update_golden: bool, keep: bool, only_plan: bool, **options: Any) -> None:
     """Run the cases anew against the release that is running now, and make that the baseline.
 
@@ -29,13 +30,14 @@ def make(files: tuple[Path, ...], update_golden: bool, keep: bool, only_plan: bo
     """
     import sys
 
-    from scoring.gate import running
     from scoring.gate.baseline import worth
-    from scoring.gate.baselines import promote, proven
+    from scoring.gate.baselines import promote
+    from scoring.gate.preparing import prepared
+    from scoring.gate.proving import proven
     from scoring.gate.results import BadInput
 
     order = order_of(files, {**options, "no_baseline": True})
-    ready = running.prepared(order)
+    ready = prepared(order)
     if len(ready.columns) != 1:
         raise BadInput(f"a baseline is of one release, and {len(ready.columns)} targets would be run: choose one with --targets")
     tell(ready, quiet=False)

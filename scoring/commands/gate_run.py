@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scoring.gate.order import Order
-    from scoring.gate.running import Outcome, Ready
+    from scoring.gate.preparing import Ready
+    from scoring.gate.running import Outcome
 
 FILE = click.Path(path_type=Path)
 REPORTS = ("markdown", "junit", "sarif", "annotations", "json")
@@ -47,6 +49,25 @@ def run_options(command: Any) -> Any:
     return command
 
 
+def never_one(command: Callable[..., None]) -> Callable[..., None]:
+    """Whatever goes wrong in the machinery ends with 4, could not tell, and never with the 1 of a release that failed."""
+
+    @functools.wraps(command)
+    def guarded(*arguments: Any, **options: Any) -> None:
+        from scoring.gate.results import CouldNotTell
+
+        try:
+            command(*arguments, **options)
+        except (click.ClickException, click.Abort):
+            raise
+        except Exception as error:
+            if getattr(error, "exit_code", None) in (2, 4):
+                raise
+            raise CouldNotTell(f"the run could not be ended: {str(error) or type(error).__name__}") from error
+
+    return guarded
+
+
 @click.command("run")
 @run_options
 @click.option("--baseline", type=FILE, help="Result file to hold it against; else baselines/current.jsonl beside the golden files.")
@@ -67,6 +88,7 @@ def run_options(command: Any) -> Any:
 @click.option("--sarif", type=FILE, help="Write SARIF.")
 @click.option("--annotations", type=FILE, help="Write GitHub annotations.")
 @click.option("--json", "json_", type=FILE, help="Write the verdict and the results as JSON.")
+@never_one
 def run(files: tuple[Path, ...], update_golden: bool, scheduled: bool, only_plan: bool, **options: Any) -> None:
     """Run golden cases against targets, and decide by the rules.
 
@@ -74,12 +96,13 @@ def run(files: tuple[Path, ...], update_golden: bool, scheduled: bool, only_plan
     uncalibrated, 4 could not tell: a target or judge did not answer, or a recorded answer is missing or stale.
     """
     from scoring.gate import running
+    from scoring.gate.preparing import prepared
     from scoring.gate.results import BadInput
 
     reports = {name: options.pop("json_" if name == "json" else name) for name in REPORTS}
     order = order_of(files, options, scheduled=scheduled, prove=update_golden)
     _check_reports(reports, files)
-    ready = running.prepared(order)
+    ready = prepared(order)
     if update_golden and len(ready.columns) > 1:
         raise BadInput("--update-golden: one target alone is released: choose it with --targets")
     tell(ready, quiet=Path("-") in reports.values())
@@ -169,12 +192,15 @@ def show(outcomes: list[Outcome]) -> None:
         click.echo(f"\n{title}{as_text(outcome.verdict)}", nl=False)
     if len(outcomes) > 1:
         click.echo(f"\n{table([(one.variant.name, one.results, one.verdict) for one in outcomes])}", nl=False)
-    spent = outcomes[0].spent
-    known = f", {spent.known:,} known already" if spent.known else ""
-    lost = f", {spent.unanswered:,} unanswered" if spent.unanswered else ""
-    judged = f" (judges ${spent.judge_usd:.4f})" if spent.judge_usd else ""
-    unpriced = f"; {spent.unpriced:,} calls have no price" if spent.unpriced else ""
-    click.echo(f"\n{spent.asked:,} calls asked{known}{lost}: ${spent.usd:.4f}{judged}{unpriced}")
+    click.echo()
+    for outcome in outcomes:
+        spent = outcome.spent
+        title = f"{outcome.variant.name}: " if len(outcomes) > 1 else ""
+        known = f", {spent.known:,} known already" if spent.known else ""
+        lost = f", {spent.unanswered:,} unanswered" if spent.unanswered else ""
+        judged = f" (judges ${spent.judge_usd:.4f})" if spent.judge_usd else ""
+        unpriced = f"; {spent.unpriced:,} calls have no price" if spent.unpriced else ""
+        click.echo(f"{title}{spent.asked:,} calls asked{known}{lost}: ${spent.usd:.4f}{judged}{unpriced}")
     for outcome in outcomes:
         click.echo(f"results: {outcome.path}")
 

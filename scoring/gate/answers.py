@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -24,6 +25,8 @@ from scoring.gate.targets.variants import Variant
 
 JUDGES: Final = "judges.json"
 """What judges answered, beside the answers they judged."""
+RAW: Final = 16_384
+"""Characters of an answer's raw bytes that the store keeps; longer ones would swell the repository."""
 FIX: Final = "a maintainer's run is needed: `goldwash gate … --record {folder}` with the keys, then commit {folder}"
 
 
@@ -100,7 +103,8 @@ class Recorded:
             return
         if not variant.is_repeatable:
             raise BadInput(f"[target.{variant.name}] is a program, and nothing says which files make its answers: name them in watch first")
-        row = {"case": prepared.case.id, "run": run, "fingerprint": prepared.of_run(run), "reply": reply.as_json()}
+        kept = reply if len(reply.raw or "") <= RAW else replace(reply, raw=None)
+        row = {"case": prepared.case.id, "run": run, "fingerprint": prepared.of_run(run), "reply": kept.as_json()}
         self._of(variant)[(prepared.case.id, run)] = row
         self._changed.add(variant.name)
 

@@ -48,7 +48,7 @@ class FromFile:
 
 @dataclass(slots=True)
 class Spent:
-    """What a run asked and paid so far."""
+    """What was asked and paid for one target."""
 
     asked: int = 0
     known: int = 0
@@ -79,7 +79,8 @@ class Asking:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     progress: Progress = field(default_factory=Quiet)
     plain: Mapping[str, PlainFile] = field(default_factory=dict)  # variant -> its file of answers
-    spent: Spent = field(default_factory=Spent)
+    spent: Spent = field(default_factory=Spent)  # on the target at hand
+    before_usd: float = 0.0  # on the targets before it
     _asks: dict[str, Asks] = field(default_factory=dict)
 
     async def rows(self, tasks: Sequence[Task], progress: Progress | None = None) -> list[Result]:
@@ -111,11 +112,6 @@ class Asking:
             self.spent.judge_usd += found.cost_usd or 0.0
         return row(task.prepared.case, task.run, reply, found, task.prepared.of_run(task.run), confirming=task.confirming)
 
-    def is_known(self, task: Task) -> bool:
-        """Whether its answer is kept, or is never asked for."""
-        kept = self.keeps.get(task.variant.name, ())
-        return any(keeps.get(task.variant, task.prepared, task.run) is not None for keeps in kept)
-
     async def _reply(self, task: Task) -> Reply:
         variant, prepared, run = task.variant, task.prepared, task.run
         kept = self.keeps.get(variant.name, ())
@@ -132,7 +128,7 @@ class Asking:
         return reply
 
     async def _asked(self, task: Task) -> Reply:
-        if self.budget_usd is not None and self.spent.usd >= self.budget_usd:
+        if self.budget_usd is not None and self.before_usd + self.spent.usd >= self.budget_usd:
             self.spent.unanswered += 1
             return Reply(error=f"the budget of ${self.budget_usd:g} is spent: raise --budget, or run fewer cases")
         reply = await self._asker(task.variant).ask(task.prepared, task.run)

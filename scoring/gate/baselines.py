@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from scoring.gate.deciding import numbered, statuses
-from scoring.gate.golden_files import save_statuses
-from scoring.gate.lifecycle import after_baseline, owed_to_baseline
 from scoring.gate.results import BadInput, Results, read, write
-from scoring.gate.words import Status
-
-if TYPE_CHECKING:
-    from scoring.gate.running import Outcome, Ready
 
 FOLDER: Final = Path("baselines")
 """Beside the golden files."""
@@ -40,10 +32,10 @@ def promote(results: Results, name: Path, golden: Path, *, move_anchor: bool) ->
     folder = golden / FOLDER
     current, anchor = folder / CURRENT, folder / ANCHOR
     folder.mkdir(parents=True, exist_ok=True)
-    said = ""
-    if move_anchor:
+    other = anchor.is_file() and _other_judge(read(anchor), results)
+    if move_anchor or other:
         write(results, anchor)
-        said = f"; {anchor} is moved to it"
+        said = f"; {anchor} is moved to it" + (", since another judge graded the one before" if other else "")
     elif not anchor.is_file():
         write(read(current) if current.is_file() else results, anchor)
         said = f"; {anchor} is pinned to {'the one before' if current.is_file() else 'it too'}, and stays"
@@ -53,20 +45,7 @@ def promote(results: Results, name: Path, golden: Path, *, move_anchor: bool) ->
     return Promoted(current, f"{current} is the baseline now{said}")
 
 
-def proven(ready: Ready, outcome: Outcome) -> tuple[Results, dict[str, tuple[Status, Status]]]:
-    """Runs confirmed cases that failed every run often enough to prove it, and writes known_failing where it is proven."""
-    import uvloop
-
-    from scoring.gate.running import again
-
-    results, known = outcome.results, statuses(outcome.results)
-    owed = owed_to_baseline(known, results, ready.rules)
-    if owed:
-        more = uvloop.run(again(ready, outcome.variant, owed, numbered(results)))
-        results = results.with_more(replace(row, confirming=True) for row in more)
-    after = after_baseline(known, results, ready.rules)
-    moved = save_statuses(ready.golden, after)
-    rows = tuple(replace(row, status=after.get(row.case, row.status)) for row in results.rows)
-    results = Results(rows, results.header, results.name)
-    write(results, outcome.path)
-    return results, moved
+def _other_judge(one: Results, other: Results) -> bool:
+    """Whether the two cannot be compared, since that would compare judges."""
+    pairs = ((one.header.judge, other.header.judge), (one.header.rubric, other.header.rubric))
+    return any(before and after and before != after for before, after in pairs)

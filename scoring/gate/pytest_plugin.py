@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 if TYPE_CHECKING:
-    from scoring.gate.running import Outcome, Ready
+    from scoring.gate.preparing import Ready
+    from scoring.gate.running import Outcome
 
 PRECEDENCE: Final = (2, 4, 1, 3)
 
@@ -59,7 +60,7 @@ class Run:
     def ready(self) -> Ready:
         """Everything read and checked. Ends the session with 2 where it cannot be used."""
         from scoring.gate.order import Order
-        from scoring.gate.running import prepared
+        from scoring.gate.preparing import prepared
 
         if self._ready is None:
             option = self._config.getoption

@@ -34,6 +34,12 @@ class BadInput(Exception):
     exit_code = 2
 
 
+class CouldNotTell(Exception):
+    """Something beside the release broke, so that nothing can be said of it."""
+
+    exit_code = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """One run of one case."""

@@ -1,6 +1,7 @@
 """Runs golden cases against targets and decides: what `goldwash gate`, the pytest plugin and a user's own Python share.
 
     from scoring.gate.order import Order, Progress
+from scoring.gate.preparing import Ready, prepared
     from scoring.gate.running import run_gate
 
     for outcome in run_gate(Order(files=(Path("golden/cases.jsonl"),), targets=("candidate",))):
@@ -15,7 +16,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -23,23 +24,19 @@ import uvloop
 
 from config.scoring import find as find_scoring
 from config.scoring import load as load_scoring
-from config.settings import Settings, find_file, load
 from scoring.gate.answers import JUDGES, judged, keep_judged
 from scoring.gate.asking import Asking, Spent
-from scoring.gate.baselines import ANCHOR, CURRENT, FOLDER
-from scoring.gate.columns import Column, columns
+from scoring.gate.columns import Column
 from scoring.gate.deciding import Decided, decided
 from scoring.gate.evaluators import judges as judging
-from scoring.gate.golden_files import Golden, failing, only, read
 from scoring.gate.headers import header, judge_header, prices
 from scoring.gate.order import Order, Progress
-from scoring.gate.planning import Plan, Task, is_selected, plan, tasks
+from scoring.gate.planning import Task
+from scoring.gate.preparing import Ready, prepared
 from scoring.gate.results import BadInput, Result, Results, write
-from scoring.gate.results import read as read_results
 from scoring.gate.rules import Rules
-from scoring.gate.rules import load as load_rules
 from scoring.gate.targets.requests import prepare
-from scoring.gate.targets.variants import Variant, of_header, variants
+from scoring.gate.targets.variants import Variant
 from scoring.gate.verdict import Verdict
 from scoring.judge import client
 from scoring.judge.rubric import load_all
@@ -56,104 +53,7 @@ class Outcome:
     verdict: Verdict
     base: Results | None
     path: Path  # of the result file
-    spent: Spent  # of all targets of the run together
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A run that can begin: everything read and checked, nothing asked yet."""
-
-    order: Order
-    settings: Settings
-    rules: Rules
-    rules_file: Path | None
-    golden: Golden
-    columns: tuple[Column, ...]
-    tasks: Mapping[str, tuple[Task, ...]]  # by variant
-    base: Results | None
-    base_variant: Variant | None
-    anchor: Results | None
-    repeat: int
-    is_partial: bool
-    environ: Mapping[str, str]
-    left_out: int = 0  # conversations that no target here can run
-
-    @property
-    def plans(self) -> tuple[Plan, ...]:
-        """What will be asked, and what it will cost."""
-        pricer, now = prices(self.settings), datetime.now(UTC)
-        found = []
-        for column in self.columns:
-            mine = self.tasks[column.variant.name]
-            known = sum(any(one.get(task.variant, task.prepared, task.run) is not None for one in column.keeps) for task in mine)
-            known = len(mine) if column.plain is not None else known
-            found.append(plan(column.variant, mine, known, self.base, pricer, now))
-        return tuple(found)
-
-    @property
-    def budget_usd(self) -> float | None:
-        """Dollars that the run may cost."""
-        return self.order.budget_usd if self.order.budget_usd is not None else self.settings.gate.budget_usd
-
-
-def prepared(order: Order, environ: Mapping[str, str] = os.environ) -> Ready:
-    """Reads and checks everything a run needs. Raises BadInput, BadCase, MissingBlob, ConfigError."""
-    settings = load(order.config, environ)
-    file = find_file(order.config, environ)
-    home = file.parent if file is not None else Path()
-    rules_file = order.rules or _local(home / "config" / "gate.toml")
-    rules = load_rules(rules_file)
-    golden = read(order.files)
-    shown = columns(order, settings, home)
-    base_path = order.baseline or (_local(golden.folder / FOLDER / CURRENT) if order.use_baseline else None)
-    base = read_results(base_path) if base_path is not None and order.use_baseline else None
-    kinds = {str(column.variant.target.kind) for column in shown}
-    cases = [case for case in golden.cases if is_selected(case, kinds, with_candidates=order.with_candidates)]
-    left_out = sum(is_selected(case, {"app"}, with_candidates=order.with_candidates) for case in golden.cases) - len(cases)
-    if base is not None:
-        base = only(base, frozenset(base.by_case) - {case.id for case in golden.cases if case.status == "retired"})
-    if order.filter_failing is not None:
-        wanted = failing(read_results(order.filter_failing))
-        cases = [case for case in cases if case.id in wanted]
-        base = None if base is None else only(base, frozenset(case.id for case in cases))
-    if not cases:
-        raise BadInput(_nothing(golden, order))
-    repeat = order.repeat or (base.runs() if base is not None and base.rows else 1)
-    if base is not None and base.rows and base.runs() != repeat:
-        raise BadInput(
-            f"{base.name} has {base.runs()} runs a case and --repeat asks for {repeat}: leave --repeat out, or make the baseline anew"
-        )
-    planned = {
-        column.variant.name: tuple(
-            tasks(
-                column.variant,
-                [
-                    prepare(case, column.variant, golden.blobs)
-                    for case in cases
-                    if is_selected(case, {column.variant.target.kind}, with_candidates=True)
-                ],
-                repeat,
-                rules,
-            )
-        )
-        for column in shown
-    }
-    return Ready(
-        order=order,
-        settings=settings,
-        rules=rules,
-        rules_file=rules_file,
-        golden=golden,
-        columns=tuple(shown),
-        tasks=planned,
-        base=base if base is not None and base.rows else None,
-        base_variant=_base_variant(order, settings, base, home),
-        anchor=_anchor(order, rules, rules_file, golden),
-        repeat=repeat,
-        is_partial=order.filter_failing is not None,
-        environ=environ,
-        left_out=left_out,
-    )
+    spent: Spent
 
 
 def run(ready: Ready, progress: Progress | None = None, *, today: date | None = None) -> list[Outcome]:
@@ -243,6 +143,7 @@ async def _column(ready: Ready, column: Column, asking: Asking, today: date) -> 
     started = datetime.now(UTC)
     variant = column.variant
     mine = ready.tasks[variant.name]
+    asking.before_usd, asking.spent = asking.before_usd + asking.spent.usd, Spent()
     asking.progress.begin(variant.name, len(mine))
     rows = await asking.rows(mine)
     path = _path(ready, variant, started)
@@ -287,36 +188,6 @@ async def _more(ready: Ready, asking: Asking, variant: Variant, wanted: Mapping[
 def _without_floor(rules: Rules) -> Rules:
     """For a part of the set that was chosen because it failed."""
     return rules.model_copy(update={"floor": rules.floor.model_copy(update={"rate": 0.0, "slices": {}})})
-
-
-def _local(file: Path) -> Path | None:
-    return file if file.is_file() else None
-
-
-def _nothing(golden: Golden, order: Order) -> str:
-    if order.filter_failing is not None:
-        return f"{order.filter_failing}: no case of this set failed there: there is nothing to run"
-    count = sum(case.status == "candidate" for case in golden.cases)
-    return f"none of the {len(golden.cases)} cases can be run ({count} are candidates): confirm some with `goldwash golden confirm`"
-
-
-def _base_variant(order: Order, settings: Settings, base: Results | None, home: Path) -> Variant | None:
-    if base is None:
-        return None
-    if order.base_target is not None:
-        found: Variant | None = variants(settings.target, [order.base_target], (), home)[0]
-    else:
-        found = of_header(base.header.extra.get("target"), settings.target, base.name)
-    return None if found is None else replace(found, name=f"{found.name} (baseline)")  # it may be the candidate's namesake
-
-
-def _anchor(order: Order, rules: Rules, rules_file: Path | None, golden: Golden) -> Results | None:
-    file = order.anchor
-    if file is None and rules.anchor.file:
-        file = (rules_file.parent if rules_file else Path()) / rules.anchor.file
-    if file is None and order.use_baseline and order.baseline is None:
-        file = _local(golden.folder / FOLDER / ANCHOR)
-    return None if file is None else read_results(file)
 
 
 def _path(ready: Ready, variant: Variant, started: datetime) -> Path:

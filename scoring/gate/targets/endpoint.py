@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
@@ -52,6 +53,7 @@ class Place(NamedTuple):
     upstream_url: str
     headers: tuple[tuple[str, str], ...]
     is_ours: bool  # a Goldwash on this machine, whose log may know what for
+    key: str | None  # the provider's; it stands in the headers too
 
 
 class Endpoint:
@@ -80,7 +82,7 @@ class Endpoint:
         async def once(number: int) -> Reply:
             return await self._once(prepared, place, body, number)
 
-        return await self.patience.reply(once)
+        return without(await self.patience.reply(once), place.key)
 
     async def _once(self, prepared: Prepared, place: Place, body: bytes, number: int) -> Reply:
         at_ns, began = time.time_ns(), time.monotonic()
@@ -184,7 +186,16 @@ def place_of(prepared: Prepared, variant: Variant, settings: Settings, environ: 
             there = next((known for known, one in settings.upstreams.items() if one.url and _same_place(target.base_url, one.url)), None)
             name, upstream_url, is_known = target.upstream or there or "", target.base_url, there is not None
     key = _key(target, name or "", environ, is_known=is_known)
-    return Place(url, name or "", upstream_url, tuple(_headers(case, target, name or "", key, environ, is_ours=is_ours).items()), is_ours)
+    headers = _headers(case, target, name or "", key, environ, is_ours=is_ours)
+    return Place(url, name or "", upstream_url, tuple(headers.items()), is_ours, key)
+
+
+def without(reply: Reply, key: str | None) -> Reply:
+    """A reply without the key, which an endpoint may give back in an error: replies are kept and shown."""
+    if not key or key not in f"{reply.error} {reply.raw}":
+        return reply
+    hidden = "(the key)"
+    return replace(reply, error=reply.error and reply.error.replace(key, hidden), raw=reply.raw and reply.raw.replace(key, hidden))
 
 
 def upstream_of(case: GoldenCase, settings: Settings) -> str | None:
