@@ -11,7 +11,7 @@ from proxy.service.client import Access
 from scoring.gate.results import read
 from scoring.golden.case import lines_of
 from scoring.pages import rows
-from tests.helpers.golden import RIGHT, case
+from tests.helpers.golden import RIGHT, case, judged
 
 PATH = "/v1/chat/completions"
 
@@ -202,8 +202,6 @@ def test_a_nightly_run_names_its_target(shop, gate):
 @pytest.mark.parametrize("change", ["rubric", "none"])
 def test_results_of_another_instrument_are_refused(shop, gate, change):
     """A judge with another model would compare judges."""
-    from tests.helpers.golden import judged
-
     shop.put([judged(one) for one in range(3)])
     shop.judge()
     assert gate("baseline", "make", shop.file).code == 0
@@ -213,3 +211,15 @@ def test_results_of_another_instrument_are_refused(shop, gate, change):
     done = gate(shop.file)
     assert done.code == (2 if change == "rubric" else 0), done.out + done.err
     assert ("that would compare judges" in done.err) == (change == "rubric")
+
+
+def test_an_anchor_by_another_judge_moves_with_the_baseline(shop, gate):
+    """Or no release could ever be decided on again."""
+    shop.put([judged(one) for one in range(3)])
+    shop.judge()
+    gate("baseline", "make", shop.file)
+    text = (shop.directory / "config" / "scoring.toml").read_text("utf-8")
+    (shop.directory / "config" / "scoring.toml").write_text(text + "max_tokens = 3000\n", "utf-8")
+    done = gate("baseline", "make", shop.file)
+    assert "anchor.jsonl is moved to it, since another judge graded the one before" in done.out
+    assert gate(shop.file).code == 0

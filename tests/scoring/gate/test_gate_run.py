@@ -232,3 +232,34 @@ def test_tool_calls_are_read_and_held_to_what_is_expected(shop, gate):
     done = gate(shop.file)
     assert done.code == 0, done.out + done.err
     assert read(shop.results()[0]).rows[0].extra["tool_calls"][0]["name"] == "look_up"
+
+
+def test_each_target_has_its_own_cost(shop, gate):
+    """And a budget is one for all of them."""
+    shop.targets |= {"one": shop.targets["app"], "two": {**shop.targets["app"], "model": "gpt-4.1"}}
+    shop.write()
+    done = gate(shop.file, "--targets", "one,two")
+    costs = [read(path).header.extra["cost_usd"] for path in shop.results()]
+    assert costs == pytest.approx([10 * 16e-6, 10 * 80e-6])
+    assert "one: 10 calls asked: $0.0002" in done.out
+    assert "two: 10 calls asked: $0.0008" in done.out
+
+
+def test_a_key_that_comes_back_in_an_error_is_hidden(shop, gate, monkeypatch):
+    """It reaches neither the terminal nor the result file."""
+    monkeypatch.setenv("TEST_KEY", "sk-very-secret")
+    shop.targets["app"]["key_env"] = "TEST_KEY"
+    shop.write()
+    shop.says = lambda system, question: answer(401, JSON, b'{"error": {"message": "no such key: sk-very-secret"}}')
+    done = gate(shop.file)
+    assert done.code == 4
+    assert "no such key: (the key)" in done.out
+    assert "sk-very-secret" not in done.out + done.err + shop.results()[0].read_text("utf-8")
+
+
+def test_what_breaks_beside_the_release_is_no_failure_of_it(shop, gate):
+    """A disk that takes no result, a log that cannot be opened: 4, with the sentence."""
+    (shop.directory / "data").write_text("in the way", "utf-8")
+    done = gate(shop.file)
+    assert done.code == 4
+    assert "goldwash: the run could not be ended: " in done.err
