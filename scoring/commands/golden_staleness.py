@@ -86,11 +86,12 @@ def _coverage(found: Coverage, seen: Observed) -> None:
     if found.distance is None or found.uncovered is None:
         click.echo(f"distance: not told, {len(seen.texts)} exchanges with bodies and {found.cases} representative cases are too few")
         return
-    far = found.by_chance is not None and found.distance.low > found.by_chance
+    far = found.by_chance is not None and found.distance.value > found.by_chance
     words = f"{found.distance.value:.2f} ({found.distance.low:.2f} to {found.distance.high:.2f}; 0 = the same themes, 1 = none shared)"
     click.echo(
         f"distance: {words}; "
-        f"a random set of as many cases stays below {found.by_chance:.2f}" + (": the set has moved away from the traffic" if far else "")
+        f"a random set of as many cases stays below {found.by_chance:.2f}"
+        + (": further from the traffic than chance explains" if far else "")
     )
     one = found.uncovered
     click.echo(f"{one.value:.1%} ({one.low:.1%} to {one.high:.1%}) of the traffic lies in themes without a case")

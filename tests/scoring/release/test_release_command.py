@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import io
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -94,9 +96,20 @@ class Desk:
         return value
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    return Desk(tmp_path_factory.mktemp("made"))
+
+
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def desk(made: Desk, tmp_path: Path) -> Desk:
+    """A copy of what was made once."""
+    found = copy.copy(made)
+    found.directory = tmp_path / "desk"
+    shutil.copytree(made.directory, found.directory)
+    found.config, found.base, found.candidate = (found.directory / one.name for one in (made.config, made.base, made.candidate))
+    found.config.write_text(f"data_dir = {json.dumps(str(found.directory / 'data'))}\n")
+    return found
 
 
 def test_a_mark_says_what_ships_and_keeps_no_secret(desk: Desk):
