@@ -13,8 +13,9 @@ import fcntl
 import os
 import random
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +27,7 @@ from proxy.service.client import Access, ServiceError
 from scoring.alerts import rules, silences
 from scoring.alerts.channels import Channel, channels, legible
 from scoring.alerts.channels.contract import Environ, NoSecret
-from scoring.alerts.desk import ChannelStanding, Desk, State, Waiting
+from scoring.alerts.desk import ChannelStanding, Desk, Waiting
 from scoring.alerts.incidents import PACE, Incident, Notification, take
 from scoring.alerts.notifications import notification
 from scoring.alerts.rules import RuleFile
@@ -44,6 +45,8 @@ FEWEST_TRIES: Final = 20
 """Tries before a message is given up for its age: a clock that jumped ahead makes everything old at once."""
 BUDGET: Final = 30.0
 """Seconds after which one run stops beginning new messages."""
+PATIENCE: Final = 5.0
+"""Seconds that one run waits for its channels: who is slow is not waited for."""
 RESOLVED_AGAIN: Final = timedelta(minutes=5)
 """How long Alertmanager asks to be told again that something is over."""
 EVERY: Final = 10.0
@@ -87,15 +90,22 @@ class Delivery:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     chance: Callable[[], float] = random.random
     sending: Callable[[Any, datetime], Outcome] = send
-    tell: Callable[[str, Waiting, State | str, str | None], None] = lambda *_: None
+    _busy: dict[str, threading.Thread] = field(default_factory=dict)
 
-    def run(self, to: Sequence[Channel]) -> None:
-        """Give each channel what waits for it; returns when all are done, or have used up their time."""
-        threads = [threading.Thread(target=self._guarded, args=(channel,), name=f"channel {channel.name}", daemon=True) for channel in to]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+    def run(self, to: Sequence[Channel], patience: float = PATIENCE) -> None:
+        """Give each channel what waits for it; returns when all are done, or after `patience` seconds.
+
+        A channel that is still at work then (its server answers a byte a minute) goes on by itself, and is left alone until it is done.
+        """
+        self._busy = {name: thread for name, thread in self._busy.items() if thread.is_alive()}
+        for channel in to:
+            if channel.name not in self._busy:
+                thread = threading.Thread(target=self._guarded, args=(channel,), name=f"channel {channel.name}", daemon=True)
+                self._busy[channel.name] = thread
+                thread.start()
+        until = time.monotonic() + patience
+        for thread in self._busy.values():
+            thread.join(max(0.0, until - time.monotonic()))
         with Desk(self.data_dir) as desk:
             desk.tidy(self.now())
 
@@ -125,20 +135,20 @@ class Delivery:
             desk.done(message, "merged", now)
         elif outcome.ok:
             desk.done(message, "sent", now)
-            self.tell(channel.name, message, "sent", None)
-        elif outcome.hopeless or (now - message.made_at > channel.options.give_up_after and message.tries + 1 >= FEWEST_TRIES):
-            desk.done(message, "dead", now, outcome.error)
-            log.error("a notification was given up", channel=channel.name, title=message.notification.title, why=outcome.error)
-            self.tell(channel.name, message, "dead", outcome.error)
-            return outcome.hopeless  # the next may be taken; after a long outage the channel rests first
+        elif outcome.hopeless:
+            self._give_up(channel, message, desk, now, outcome)
         else:
             pause = min(FIRST_PAUSE * 2.0 ** min(self._failures(channel, desk), 20), LONGEST_PAUSE) * (0.5 + self.chance() / 2)
             pause = max(pause, min(outcome.wait or 0.0, LONGEST_ASKED))
             desk.failed(message, outcome.error or "it failed", now, now + timedelta(seconds=pause))
-            if message.tries == 0:
-                self.tell(channel.name, message, "failed", outcome.error)
+            if now - message.made_at > channel.options.give_up_after and message.tries + 1 >= FEWEST_TRIES:
+                self._give_up(channel, message, desk, now, outcome)
             return False
         return True
+
+    def _give_up(self, channel: Channel, message: Waiting, desk: Desk, now: datetime, outcome: Outcome) -> None:
+        desk.done(message, "dead", now, outcome.error)
+        log.error("a notification was given up", channel=channel.name, title=message.notification.title, why=outcome.error)
 
     def _tried(self, channel: Channel, what: Notification, now: datetime) -> Outcome | None:
         try:
@@ -193,6 +203,7 @@ def job(settings: Settings) -> Job:
     in_force = rules.load(settings.alerts.rules)
     to = channels(in_force)
     told: str | None = None
+    delivery = Delivery(settings.data_dir, os.environ)
 
     def run(access: Access, now: datetime) -> None:
         nonlocal in_force, to, told
@@ -206,20 +217,24 @@ def job(settings: Settings) -> Job:
             if wrong:
                 log.warning("the rules file cannot be used", why=wrong)
         receive(access, (), in_force, now)
-        with Outbox(settings, "alerts") as outbox:
-            lock = threading.Lock()
-
-            def tell(channel: str, message: Waiting, state: str, error: str | None) -> None:
-                with lock, contextlib.suppress(Exception):  # a full disk must not stop what people hear; the desk has it too
-                    outbox.add("notifications", row(channel, message, state, error), identity(channel, message, state))
-
-            Delivery(settings.data_dir, os.environ, tell=tell).run(to)
+        delivery.run(to)
+        note(settings)
 
     return Job("alert delivery", EVERY, run, needs_log=False)
 
 
-def row(channel: str, message: Waiting, state: str, error: str | None) -> dict[str, Any]:
-    """What the log keeps of a message: sent, failed (the first time) or dead."""
+def note(settings: Settings) -> int:
+    """Write what became of messages into the log, each state once; how many rows. Raises SpoolFull."""
+    with Desk(settings.data_dir) as desk, Outbox(settings, "alerts") as outbox:
+        said = desk.unlogged()
+        for message, state, error in said:
+            outbox.add("notifications", _row(message, state, error), _identity(message, state))
+        if said:
+            desk.logged((message.id, state) for message, state, _ in said)
+    return len(said)
+
+
+def _row(message: Waiting, state: str, error: str | None) -> dict[str, Any]:
     what = message.notification
     return {
         "incident_id": what.incident_id,
@@ -227,9 +242,9 @@ def row(channel: str, message: Waiting, state: str, error: str | None) -> dict[s
         "severity": what.severity,
         "rule": what.rule,
         "slice": dict(what.slice),
-        "channel": channel,
+        "channel": message.channel,
         "state": state,
-        "tries": message.tries + 1,
+        "tries": message.tries,
         "title": what.title,
         "error": error,
         "told_at": what.at.isoformat(),
@@ -240,9 +255,9 @@ def row(channel: str, message: Waiting, state: str, error: str | None) -> dict[s
     }
 
 
-def identity(channel: str, message: Waiting, state: str) -> bytes:
-    """The row's id: the same message in the same state is one row, however often it is written."""
-    return record_id("notification", channel, message.notification.id, state)
+def _identity(message: Waiting, state: str) -> bytes:
+    """The same message in the same state is one row, however often it is written."""
+    return record_id("notification", message.channel, message.notification.id, state)
 
 
 def _again(incident: Incident, now: datetime) -> Notification | None:

@@ -35,7 +35,7 @@ _SCHEMA: Final = """
     CREATE TABLE IF NOT EXISTS messages (
         id INTEGER PRIMARY KEY AUTOINCREMENT, channel TEXT NOT NULL, notification_id TEXT NOT NULL, incident_id TEXT NOT NULL,
         kind TEXT NOT NULL, content TEXT NOT NULL, state TEXT NOT NULL, made_at REAL NOT NULL, tries INTEGER NOT NULL DEFAULT 0,
-        error TEXT, done_at REAL, UNIQUE (channel, notification_id));
+        error TEXT, done_at REAL, logged TEXT NOT NULL DEFAULT '', UNIQUE (channel, notification_id));
     CREATE INDEX IF NOT EXISTS waiting ON messages (channel, state, id);
     CREATE TABLE IF NOT EXISTS channels (
         name TEXT PRIMARY KEY, not_before REAL NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0, failing_since REAL,
@@ -137,6 +137,23 @@ class Desk:
             self._db.execute("UPDATE messages SET tries = tries + 1, error = ? WHERE id = ?", [error, message.id])
             self._ill(message.channel, error, now)
             self._db.execute("UPDATE channels SET not_before = ? WHERE name = ?", [not_before.timestamp(), message.channel])
+
+    def unlogged(self) -> list[tuple[Waiting, str, str | None]]:
+        """What the log has not been told: (message, sent | failed | dead, error); `failed` once a message."""
+        rows = self._db.execute(
+            "SELECT id, channel, content, made_at, tries, CASE state WHEN 'waiting' THEN 'failed' ELSE state END AS said, error "
+            "FROM messages WHERE (state IN ('sent', 'dead') AND logged <> state) "
+            "OR (state = 'waiting' AND tries > 0 AND logged = '') ORDER BY id LIMIT 1000"
+        )
+        return [
+            (Waiting(id_, channel, _NOTIFICATION.validate_json(content), _time(made), tries), said, error)
+            for id_, channel, content, made, tries, said, error in rows
+        ]
+
+    def logged(self, said: Iterable[tuple[int, str]]) -> None:
+        """These messages, in these states, have been told to the log."""
+        with self._transaction():
+            self._db.executemany("UPDATE messages SET logged = ? WHERE id = ?", [(state, id_) for id_, state in said])
 
     def repeated(self, channel: str, now: datetime, error: str | None) -> None:
         """A channel was told again what goes on, or could not be."""

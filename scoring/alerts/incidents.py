@@ -50,6 +50,7 @@ class Pace:
     join: timedelta = timedelta(hours=1)  # slices that begin to fire within this of the last one join it; later ones open another
     most_open: int = 5  # open incidents of one group; whatever more fires joins the newest
     update: timedelta = timedelta(minutes=5)  # before the first update; doubled for each further one, up to the rule's `renotify`
+    flood: int = 20  # incidents of one rule within `join`; whatever more fires is one incident of the rule, however it groups
     flaps: int = 3  # openings of one incident after which it stays open until it was calm for `join`
     forget: timedelta = timedelta(days=1)  # nothing heard of any slice for so long: closed, and said to be unheard rather than mended
 
@@ -72,7 +73,9 @@ def take(
     alerts of others are closed. Call it with no transitions too, each minute: reminders, updates that waited and silences that end
     are told then. The same transitions again change nothing and say nothing.
     """
+    transitions = list(transitions)
     book = _Book(incidents, rules, now, pace)
+    book.brace(transitions)
     for transition in sorted(transitions, key=lambda one: (one.reading.at, one.reading.rule, slice_key(one.reading.slice))):
         book.note(transition)
     book.strike()
@@ -106,10 +109,24 @@ class _Book:
         self._of_group: dict[str, list[_Open]] = {}
         self._of_member: dict[str, _Open] = {}
         self._ended: dict[str, Tally] = {}
+        self._flooded: set[str] = set()
         for one in self._all:
             self._of_group.setdefault(one.incident.group, []).append(one)
             for key in one.members:
                 self._index(one, key)
+
+    def brace(self, transitions: Iterable[Transition]) -> None:
+        """Find the rules that would open too many incidents: their alerts are one."""
+        groups: dict[str, set[str]] = {}
+        for one in self._all:
+            if self._near(one.incident.opened_at):
+                for member in one.members.values():
+                    groups.setdefault(member.rule, set()).add(one.incident.group)
+        for transition in transitions:
+            if transition.after == "firing":
+                rule = transition.reading.rule
+                groups.setdefault(rule, set()).add(self._group(rule, transition.reading.slice))
+        self._flooded = {rule for rule, found in groups.items() if len(found) > self._pace.flood}
 
     def incidents(self) -> list[Incident]:
         """All of them as they are now, oldest first."""
@@ -209,7 +226,7 @@ class _Book:
         return new
 
     def _group(self, rule: str, slice_: Mapping[str, str]) -> str:
-        by = self._rules[rule].group_by if rule in self._rules else ()
+        by = self._rules[rule].group_by if rule in self._rules and rule not in self._flooded else ()
         return ", ".join(f"rule={rule}" if key == "rule" else f"{key}={slice_.get(key, '')}" for key in by or ("rule",))
 
     def _near(self, time: datetime) -> bool:

@@ -7,6 +7,7 @@ What an error says of itself is cut short and never holds an address or a header
 from __future__ import annotations
 
 import http.client
+import os
 import smtplib
 import ssl
 import urllib.error
@@ -20,11 +21,12 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from config.egress import bypasses
 from scoring.alerts.channels.contract import Line, Mail, Message, Request, plain
 
 REFUSED: Final = frozenset({400, 405, 406, 411, 413, 414, 415, 422, 431})
 """Statuses that say that this very message will never be taken. All else may be mended: a key, an address, a server."""
-MOST_ANSWER: Final = 65_536
+MOST_ANSWER: Final = 4_096
 MOST_WHY: Final = 200
 
 
@@ -59,12 +61,13 @@ def _post(request: Request, now: datetime) -> Outcome:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         return Outcome(False, "its address is no http or https URL: correct it where it is kept")
     tls = ssl.create_default_context(cafile=str(request.ca_file) if request.ca_file else None)
-    opener = urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=tls))
+    through = urllib.request.ProxyHandler(_egress(parts.scheme, parts.hostname))
+    opener = urllib.request.build_opener(_NoRedirect, through, urllib.request.HTTPSHandler(context=tls))
     headers = {"User-Agent": "goldwash", **request.headers}
     asked = urllib.request.Request(request.url, request.body, headers, method="POST")  # noqa: S310  the scheme was looked at
     try:
         with opener.open(asked, timeout=request.timeout) as answer:
-            status, said, given = answer.status, answer.read(MOST_ANSWER), answer.headers
+            status, said, given = answer.status, b"", answer.headers
     except urllib.error.HTTPError as error:
         with error:
             status, said, given = error.code, _read(error), error.headers
@@ -72,6 +75,14 @@ def _post(request: Request, now: datetime) -> Outcome:
         return TAKEN
     why = f"status {status}" + (f": {words}" if (words := plain(said.decode("utf-8", "replace"), MOST_WHY, lines=False)) else "")
     return Outcome(False, why, status in REFUSED, retry_after(given, now) if status in {429, 500, 502, 503, 504} else None)
+
+
+def _egress(scheme: str, host: str) -> dict[str, str]:
+    """The company's proxy for https, as upstreams follow it: HTTP_PROXY is not honoured, and this machine is always reached directly."""
+    proxy = next((os.environ[name] for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY") if os.environ.get(name)), None)
+    if scheme != "https" or not proxy or bypasses(host, os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""):
+        return {}
+    return {"https": proxy}
 
 
 def retry_after(headers: Mapping[str, Any], now: datetime) -> float | None:

@@ -63,6 +63,7 @@ def datas(got: list[Got]) -> list[dict[str, Any]]:
     return [json.loads(one.body)["data"] for one in got]
 
 
+@pytest.mark.slow
 def test_a_day_long_outage_loses_nothing_and_holds_up_nobody(tmp_path: Path) -> None:
     """Twelve incidents begin and end while one channel is down: the other hears at once, this one hears all of it in order when it is back."""
     clock = Clock(START)
@@ -115,6 +116,7 @@ Delivery(Path(sys.argv[1]), os.environ).run(channels(rules.parse(Path(sys.argv[2
 """
 
 
+@pytest.mark.slow
 def test_kill_9_loses_none_and_doubles_none_where_ids_are_kept(tmp_path: Path) -> None:
     """The sender is killed again and again, each time after the receiver took a message and before it could answer."""
     hold = threading.Event()
@@ -172,6 +174,14 @@ def _deliver(tmp_path: Path, file: RuleFile, clock: Clock, **more: Any) -> Deliv
     return outgoing
 
 
+def _noted(tmp_path: Path) -> list[tuple[str, str, str | None]]:
+    """What the log would be told now, and has been told then: (channel, state, error)."""
+    with Desk(tmp_path) as desk:
+        said = desk.unlogged()
+        desk.logged((message.id, state) for message, state, _ in said)
+        return [(message.channel, state, error) for message, state, error in said]
+
+
 def test_retry_after_is_honoured(tmp_path: Path) -> None:
     """In seconds and as a date; nothing is tried before, whatever the backoff says."""
     clock = Clock(START)
@@ -205,7 +215,8 @@ def test_what_is_refused_for_good_is_a_dead_letter_and_the_next_goes_on(tmp_path
             at = START + timedelta(hours=2 * number)
             receive(NoLog(tmp_path), [moved(at, "firing", f"f{number}")], file, at)
         for _ in range(3):
-            _deliver(tmp_path, file, clock, tell=lambda channel, _message, state, error: told.append((channel, state, error)))
+            _deliver(tmp_path, file, clock)
+            told += _noted(tmp_path)
             clock.pass_(minutes=1)
     assert told == [("hook", "dead", "status 400: invalid_blocks"), ("hook", "failed", "status 401"), ("hook", "sent", None)]
     (now,) = standing(tmp_path)
@@ -217,16 +228,14 @@ def test_it_is_given_up_after_its_time_and_not_because_a_clock_jumped(tmp_path: 
     clock = Clock(START)
     file = file_of(hook=hook(free_port()))
     receive(NoLog(tmp_path), [moved(START, "firing", "a")], file, START)
-    told: list[str] = []
-    keep = lambda _channel, _message, state, _error: told.append(state)  # noqa: E731
-    _deliver(tmp_path, file, clock, tell=keep)
+    _deliver(tmp_path, file, clock)
     clock.pass_(days=30)
-    _deliver(tmp_path, file, clock, tell=keep)
-    assert told == ["failed"]
+    _deliver(tmp_path, file, clock)
+    assert [state for _, state, _ in _noted(tmp_path)] == ["failed"]
     for _ in range(30):
         clock.pass_(minutes=16)
-        _deliver(tmp_path, file, clock, tell=keep)
-    assert told == ["failed", "dead"]
+        _deliver(tmp_path, file, clock)
+    assert [state for _, state, _ in _noted(tmp_path)] == ["dead"]
 
 
 def test_a_clock_that_steps_back_stops_no_channel(tmp_path: Path) -> None:
@@ -256,6 +265,41 @@ def test_a_channel_that_hangs_holds_up_no_other(tmp_path: Path) -> None:
         thread.join()
     (_, slow) = sorted(standing(tmp_path), key=lambda one: one.name)
     assert slow.error == "no answer in time"
+
+
+def test_a_server_that_answers_a_byte_at_a_time_is_not_waited_for(tmp_path: Path) -> None:
+    """It keeps its own thread busy; the next runs serve the others, and leave it alone."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as drip, Receiver() as quick:
+        stop = threading.Event()
+
+        def serve() -> None:
+            connection, _ = drip.accept()
+            with connection:
+                while not stop.wait(0.2):
+                    connection.sendall(b"H")
+
+        threading.Thread(target=serve, daemon=True).start()
+        file = file_of(drip=hook(drip.getsockname()[1], timeout="1.0"), quick=hook(quick.port))
+        outgoing = Delivery(tmp_path, ENVIRON, Clock(START), lambda: 1.0)
+        for number in range(3):
+            at = START + timedelta(hours=2 * number)
+            receive(NoLog(tmp_path), [moved(at, "firing", f"f{number}")], file, at)
+            outgoing.run(channels(file), patience=1.5)
+        assert len(quick.got) == 3
+        stop.set()
+
+
+def test_a_proxy_for_plain_http_takes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTTP_PROXY of the environment is not where anybody configured a channel to be."""
+    with Receiver() as proxy, Receiver() as receiver:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        file = file_of(hook=hook(receiver.port))
+        receive(NoLog(tmp_path), [moved(START, "firing", "a")], file, START)
+        _deliver(tmp_path, file, Clock(START))
+        assert (len(receiver.got), proxy.got) == (1, [])
 
 
 def test_only_the_latest_update_waits(tmp_path: Path) -> None:

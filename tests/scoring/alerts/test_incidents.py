@@ -100,6 +100,19 @@ def test_ten_thousand_features_at_once_are_one_notification() -> None:
     assert [one.kind for one in said] == ["resolved"]
 
 
+def test_ten_thousand_features_are_one_however_they_group() -> None:
+    """group_by = ["rule", "feature"] asks for an incident each; beyond twenty at once they are one all the same, and end as one."""
+    watch = Watch(rules={"errors": Rule(group_by=("rule", "feature"))})
+    (opened,) = watch.at(0, *(moved(minute(0), "firing", f"f{number:05}") for number in range(10_000)))
+    assert opened.firing == 10_000
+    said = watch.at(10, *(moved(minute(10), "resolved", f"f{number:05}", since=minute(0)) for number in range(10_000)))
+    assert [one.kind for one in said] == ["resolved"]
+    trickle = Watch(rules=watch.rules)
+    for number in range(600):
+        trickle.at(number / 10, moved(minute(number / 10), "firing", f"f{number:05}"))
+    assert trickle.kinds().count("opened") <= 22
+
+
 def test_a_trickle_of_ten_thousand_features_is_a_handful() -> None:
     """One feature after the other, each for five minutes: openings end in one that stays open, updates come ever more rarely."""
     watch = Watch()
