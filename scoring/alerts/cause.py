@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from proxy.log.indicators import SAID
 from proxy.log.rollups import UNHAPPY
 from proxy.service.client import Access
 from scoring.alerts.kinds import Burn, Cost, Errors, Latency, Rule, Watchdog
-from scoring.alerts.measuring import SAID, condition
+from scoring.alerts.measuring import condition
 from scoring.alerts.notifications import Notification
 from scoring.alerts.rules import RuleFile
 from scoring.pages import rows
@@ -187,41 +188,32 @@ def most(found: Sequence[Mapping[str, Any]]) -> Carried | None:
 def firsts(access: Access, slice_: Mapping[str, str], start: datetime, end: datetime) -> list[First]:
     """What is new in a slice since shortly before `start`, and features whose share moved; the earliest first. Raises ServiceError."""
     since = start - max((end - start) / 2, LEAST)
-    parts = " UNION ALL ".join(
-        f"SELECT '{name}' AS \"column\", {column} AS value, min(accepted_at) AS first, "  # noqa: S608  names of our own
-        f"count(*) FILTER (accepted_at >= CAST($start AS TIMESTAMPTZ)) AS n, any_value(whole) AS whole FROM base "
-        f"WHERE {column} IS NOT NULL GROUP BY 2"
-        for name, column in NEW.items()
+    columns = ", ".join(NEW)
+    sets = ", ".join(f"({name})" for name in NEW)
+    marks = " ".join(
+        f"WHEN {sum(1 << (len(NEW) - 1 - other) for other in range(len(NEW)) if other != place)} THEN '{name}'"
+        for place, name in enumerate(NEW)
     )
     sql = f"""
-        WITH base AS (
-            SELECT accepted_at, response_model, system_fingerprint, prompt_version, price_version,
-                count(*) FILTER (accepted_at >= CAST($start AS TIMESTAMPTZ)) OVER () AS whole
+        WITH values_ AS (
+            SELECT CASE grouping({columns}) {marks} END AS "column", coalesce({columns}) AS value, min(accepted_at) AS first,
+                count(*) FILTER (accepted_at >= CAST($start AS TIMESTAMPTZ)) AS n
             FROM exchanges WHERE accepted_at >= CAST($before AS TIMESTAMPTZ) AND accepted_at < CAST($end AS TIMESTAMPTZ)
-                AND {condition(slice_)})
-        SELECT * FROM ({parts}) WHERE first >= CAST($since AS TIMESTAMPTZ) AND n > 0 AND n >= 0.02 * whole
-        ORDER BY first, "column" LIMIT 20"""  # noqa: S608  names of our own
+                AND {condition(slice_)}
+            GROUP BY GROUPING SETS ({sets})),
+        whole AS (SELECT "column", sum(n) AS whole FROM values_ GROUP BY "column")
+        SELECT v."column", v.value, v.first, v.n, w.whole FROM values_ v JOIN whole w ON w."column" = v."column"
+        WHERE v.value IS NOT NULL AND v.first >= CAST($since AS TIMESTAMPTZ) AND v.n > 0 AND v.n >= 0.02 * w.whole
+            AND EXISTS (SELECT 1 FROM values_ o WHERE o."column" = v."column" AND o.value IS NOT NULL
+                AND o.first < CAST($since AS TIMESTAMPTZ))
+        ORDER BY v.first, v."column" LIMIT 20"""  # noqa: S608  names of our own
     found = rows(
         access,
         sql,
         {"start": start.isoformat(), "end": end.isoformat(), "before": (start - BEFORE).isoformat(), "since": since.isoformat()},
     )
-    new = [First(row["column"], row["value"], row["first"].astimezone(UTC), row["n"] / max(row["whole"], 1)) for row in found]
-    older = {
-        row["column"]
-        for row in rows(
-            access, _KNOWN.format(where=condition(slice_)), {"before": (start - BEFORE).isoformat(), "since": since.isoformat()}
-        )
-    }
-    return [one for one in new if one.column in older]  # where nothing was known before, nothing is new
-
-
-_KNOWN: Final = """
-    SELECT * FROM (
-        SELECT unnest(['response_model', 'system_fingerprint', 'prompt_version', 'price_version']) AS "column",
-            unnest([count(response_model), count(system_fingerprint), count(prompt_version), count(price_version)]) AS n
-        FROM exchanges WHERE accepted_at >= CAST($before AS TIMESTAMPTZ) AND accepted_at < CAST($since AS TIMESTAMPTZ) AND {where})
-    WHERE n > 0"""
+    # Where nothing was known before, nothing is new.
+    return [First(row["column"], row["value"], row["first"].astimezone(UTC), row["n"] / max(row["whole"], 1)) for row in found]
 
 
 def told(carried: Carried | None, new: Sequence[First]) -> list[str]:

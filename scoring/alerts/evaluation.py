@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -59,6 +60,7 @@ class Evaluator:
     seq: int = 0  # of the newest stored change
     restored: bool = False
     away_since: datetime | None = None  # when the log service was first found silent
+    text: bytes | None = None  # of the rules file when it was read last
     wrong: str | None = None  # with the rules file
     failing: dict[str, str] = field(default_factory=dict)  # rule -> why it could not look
     seconds: float = 0.0  # of the last run's questions to the log
@@ -76,7 +78,7 @@ class Evaluator:
                 raise
             self.away_since = min(self.away_since or now, now)
             found = self._look_without_log(now)
-        moved = self._advance(found)
+        moved = self._advance(found, now)
         for rule, key in self._gone():
             moved.append(self._removed(rule, key, now))
         changed = [one for one in moved if one is not None]
@@ -88,6 +90,10 @@ class Evaluator:
     # -- what is in force
 
     def _reload(self) -> None:
+        text = _text(self.settings.alerts.rules)
+        if text == self.text:
+            return
+        self.text = text
         before = self.file.fingerprint()
         self.file, wrong = reload(self.settings.alerts.rules, self.file)
         if wrong != self.wrong:
@@ -143,29 +149,27 @@ class Evaluator:
 
     # -- moving on
 
-    def _advance(self, found: Iterable[tuple[Rule, Sequence[Reading]]]) -> list[Transition | None]:
+    def _advance(self, found: Iterable[tuple[Rule, Sequence[Reading]]], now: datetime) -> list[Transition | None]:
         moved: list[Transition | None] = []
         for rule, readings in found:
-            seen = {key_of(reading.slice) for reading in readings}
-            at = max((reading.at for reading in readings), default=None)
-            for reading in (*readings, *self._unseen(rule, seen, at)):
+            at = max((reading.at for reading in readings), default=now)
+            whole = [*readings, *self._unseen(rule, {key_of(reading.slice) for reading in readings}, at)]
+            seen = {key_of(reading.slice) for reading in whole}
+            for reading in whole:
                 key = rule.name, key_of(reading.slice)
                 known = self.alerts.get(key)
                 standing, transition = advance(known.standing if known else None, reading, rule)
                 self.alerts[key] = Alert(reading.slice, standing)
-                if transition is not None and known is None and transition.before == "inactive" and transition.after == "no_data":
-                    transition = transition if not reading.slice else None
                 moved.append(transition)
             for one in [key for key, alert in self.alerts.items() if key[0] == rule.name and key[1] not in seen and _rests(alert)]:
                 del self.alerts[one]
         return [one for one in moved if one is not None and _is_news(one)]
 
-    def _unseen(self, rule: Rule, seen: set[Key], at: datetime | None) -> list[Reading]:
+    def _unseen(self, rule: Rule, seen: set[Key], at: datetime) -> list[Reading]:
         """Alerts that are on and of whose slice nothing is heard any more; and the rule's whole, of which there is always a state."""
-        now = at or datetime.now(UTC)
         whole: set[Key] = {()} if "all" in rule.slices and not isinstance(rule, Burn) else set()
         on = {key for (name, key), alert in self.alerts.items() if name == rule.name and not _rests(alert)}
-        return [Reading(rule.name, dict(key), now, message="nothing is heard of it") for key in sorted((on | whole) - seen)]
+        return [Reading(rule.name, dict(key), at, message="nothing is heard of it") for key in sorted((on | whole) - seen)]
 
     def _gone(self) -> list[tuple[str, Key]]:
         names = {rule.name for rule in self.file.enabled}
@@ -224,6 +228,14 @@ def job(settings: Settings) -> Job:
         evaluator.run(access, now)
 
     return Job("alert rules", EVERY, run, needs_log=False)
+
+
+def _text(file: Path | None) -> bytes | None:
+    """What stands in the rules file; None = there is none, or it cannot be read, which `reload` tells."""
+    try:
+        return file.read_bytes() if file else None
+    except OSError:
+        return None
 
 
 def _rests(alert: Alert) -> bool:
