@@ -14,6 +14,7 @@ from typing import Any, Final
 import duckdb
 
 from proxy.accounting.catalogue import price_data_version
+from proxy.log.indicators import PRODUCTION, SAID
 from proxy.service.exposition import Figure, one
 
 VALUES: Final = 50
@@ -23,13 +24,22 @@ EXPORT: Final = "otel.json"
 
 _ALERTS: Final = """
     SELECT rule, state, count(*) FROM (
-        SELECT rule, state FROM alerts WHERE rule IS NOT NULL AND state IS NOT NULL AND created_at > now() - INTERVAL 90 DAY
+        SELECT rule, state FROM alerts WHERE rule IS NOT NULL AND state IS NOT NULL
         QUALIFY row_number() OVER (
-            PARTITION BY rule, feature, CAST(properties -> '$.slice' AS VARCHAR) ORDER BY created_at DESC, record_id DESC) = 1)
+            PARTITION BY rule, feature, CAST(properties -> '$.slice' AS VARCHAR)
+            ORDER BY created_at DESC, TRY_CAST(properties ->> '$.seq' AS BIGINT) DESC NULLS LAST, record_id DESC) = 1)
     GROUP BY ALL ORDER BY ALL LIMIT 500"""
-_REQUESTS: Final = """
-    SELECT CAST(sum(exchanges) AS BIGINT), CAST(sum(errors) AS BIGINT), CAST(sum(retries) AS BIGINT), CAST(sum(refusals) AS BIGINT)
-    FROM rollups WHERE bucket >= now() - INTERVAL 1 DAY AND purpose = 'app'"""
+_REQUESTS: Final = f"""
+    SELECT CAST(sum(exchanges) AS BIGINT), CAST(sum(errors) AS BIGINT), CAST(sum(retries) AS BIGINT)
+    FROM rollups WHERE bucket >= now() - INTERVAL 1 DAY AND {PRODUCTION}"""  # noqa: S608  names of our own
+_SAID: Final = " UNION ALL ".join(
+    f"SELECT '{sli}' AS sli, CAST(sum(n) AS BIGINT) AS n, CAST(sum(failed) AS BIGINT) AS failed "  # noqa: S608  names of our own
+    f"FROM rollup_scores WHERE bucket >= now() - INTERVAL 7 DAY AND {PRODUCTION} AND {where}"
+    for sli, where in SAID.items()
+)
+_JUDGED: Final = """
+    SELECT 'judged_pass', count(*), count(*) FILTER (NOT passed) FROM score_ledger
+    WHERE day >= CAST(now() - INTERVAL 7 DAY AS DATE) AND passed IS NOT NULL AND coalesce(is_random, true)"""
 _OPINIONS: Final = """
     SELECT source, name, CAST(sum(n) AS BIGINT), CAST(sum(failed) AS BIGINT), CAST(sum(unscored) AS BIGINT)
     FROM rollup_scores WHERE bucket >= now() - INTERVAL 7 DAY AND name IS NOT NULL
@@ -53,7 +63,8 @@ def standing(cursor: duckdb.DuckDBPyConnection, now: datetime) -> list[Figure]:
     """All figures that come from the log. Raises duckdb.Error."""
     return [
         *_alerts(cursor.execute(_ALERTS).fetchall(), cursor.execute(_NOTICES).fetchall()),
-        *_indicators(cursor.execute(_REQUESTS).fetchone(), cursor.execute(_OPINIONS.format(most=VALUES)).fetchall()),
+        *_indicators(cursor.execute(_REQUESTS).fetchone(), cursor.execute(f"{_SAID} UNION ALL {_JUDGED}").fetchall()),
+        *_scores(cursor.execute(_OPINIONS.format(most=VALUES)).fetchall()),
         *_night(cursor.execute(_NIGHT).fetchone(), cursor.execute(_SCORED).fetchone(), now),
         *_review(cursor.execute(_REVIEW).fetchone(), now),
     ]
@@ -76,14 +87,27 @@ def _alerts(rules: list[tuple[Any, ...]], notices: list[tuple[Any, ...]]) -> lis
     ]
 
 
-def _indicators(requests: tuple[Any, ...] | None, opinions: list[tuple[Any, ...]]) -> list[Figure]:
-    exchanges, *bad = requests or (None,)
-    shares: list[tuple[dict[str, str], float]] = []
-    if exchanges:
-        shares = [({"sli": name}, (count or 0) / exchanges) for name, count in zip(("errors", "retries", "refusals"), bad, strict=True)]
+def _indicators(requests: tuple[Any, ...] | None, said: list[tuple[Any, ...]]) -> list[Figure]:
+    exchanges, errors, retries = requests or (None, None, None)
+    counted = [("errors", "1d", exchanges, errors), ("retries", "1d", exchanges, retries)]
+    counted += [(sli, "7d", n, failed) for sli, n, failed in said]
+    labels = [({"sli": sli, "window": window}, n, failed or 0) for sli, window, n, failed in counted if n]
+    return [
+        Figure(
+            "goldwash_sli_bad_ratio",
+            "gauge",
+            "Share of bad events of an indicator, over production traffic, as the alert rules count them.",
+            tuple((label, failed / n) for label, n, failed in labels),
+        ),
+        Figure(
+            "goldwash_sli_events", "gauge", "Events that the indicator counted in its window.", tuple((label, n) for label, n, _ in labels)
+        ),
+    ]
+
+
+def _scores(opinions: list[tuple[Any, ...]]) -> list[Figure]:
     labels = [({"source": source, "name": name}, n or 0, failed or 0, unscored or 0) for source, name, n, failed, unscored in opinions]
     return [
-        Figure("goldwash_sli_bad_ratio", "gauge", "Share of bad events among the requests of the last day, by indicator.", tuple(shares)),
         Figure(
             "goldwash_score_failed_ratio",
             "gauge",

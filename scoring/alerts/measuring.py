@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
+from proxy.log.indicators import PRODUCTION, SAID
 from proxy.log.rollups import OTHER, milliseconds
 from proxy.service.client import Access
 from scoring.alerts.series import Counted, Days, Spent
 from scoring.pages import rows
 
-NOT_PRODUCTION: Final = ("dev", "development", "test", "testing", "ci", "staging", "stage", "sandbox", "local", "preview", "qa", "demo")
-"""Environments whose traffic no rule looks at. Any other name is somebody's production: an alert that is not needed can be silenced."""
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "all": (),
     "feature": ("feature",),
@@ -30,18 +29,7 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
 """By dimension, the keys of its slices."""
 KEYS: Final = ("feature", "response_model", "prompt_version", "route")
 ROUTE: Final = "provider || '/' || coalesce(operation, '?')"
-SAID: Final[dict[str, str]] = {
-    "grounding": "source = 'score' AND name IN ('supported', 'grounding', 'groundedness', 'faithfulness', 'citations', 'quotes')",
-    "refusal": "source = 'score' AND name = 'refusal'",
-    "fallback": "source = 'score' AND name = 'fallback'",
-    "tool_errors": "source = 'score' AND name IN ('tool_errors', 'tool_arguments')",
-    "thumbs_down": "source = 'feedback'",
-}
-"""By indicator, the rows of `rollup_scores` that it counts: checks by their names, the rubric's `supported`, scores that others name so."""
 
-_PRODUCTION: Final = (
-    "purpose = 'app' AND (environment IS NULL OR lower(environment) NOT IN (" + ", ".join(f"'{name}'" for name in NOT_PRODUCTION) + "))"
-)
 _BETWEEN: Final = "bucket >= CAST($from AS TIMESTAMPTZ) AND bucket < CAST($to AS TIMESTAMPTZ)"
 
 
@@ -87,7 +75,7 @@ def counts(
     sql = f"""
         WITH base AS (
             SELECT bucket, feature, response_model, prompt_version, {ROUTE} AS route, {n} AS n, {failed} AS failed
-            FROM {source} WHERE {_BETWEEN} AND {_PRODUCTION} AND {where}),
+            FROM {source} WHERE {_BETWEEN} AND {PRODUCTION} AND {where}),
         sliced AS (
             SELECT {_slices(dimensions)}, sum(n) AS weight, {sums} FROM base WHERE {narrowed} GROUP BY GROUPING SETS ({_sets(dimensions)}))
         SELECT * FROM sliced WHERE {_named(dimensions)}
@@ -114,7 +102,7 @@ def days(access: Access, sli: str, dimensions: Sequence[str], since: date, last:
         base = f"""
             SELECT CAST(bucket AT TIME ZONE 'UTC' AS DATE) AS day, feature, response_model, prompt_version, {ROUTE} AS route,
                 {n} AS n, {failed} AS failed
-            FROM {source} WHERE {_BETWEEN} AND {_PRODUCTION} AND {where}"""  # noqa: S608  names of our own
+            FROM {source} WHERE {_BETWEEN} AND {PRODUCTION} AND {where}"""  # noqa: S608  names of our own
     sql = f"""
         WITH base AS ({base}),
         sliced AS (
@@ -170,7 +158,7 @@ def costs(
                 coalesce(response_model, request_model) AS response_model, prompt_version, {ROUTE} AS route,
                 (epoch_us(accepted_at) - epoch_us(CAST($from AS TIMESTAMPTZ))) // {micros} AS cell, sum(cost_usd) AS cost
             FROM exchanges
-            WHERE accepted_at >= CAST($from AS TIMESTAMPTZ) AND accepted_at < CAST($to AS TIMESTAMPTZ) AND {_PRODUCTION}
+            WHERE accepted_at >= CAST($from AS TIMESTAMPTZ) AND accepted_at < CAST($to AS TIMESTAMPTZ) AND {PRODUCTION}
                 AND cost_usd IS NOT NULL
             GROUP BY ALL),
         sliced AS (
@@ -258,7 +246,7 @@ def _buckets(quantile: float, dimensions: Sequence[str], bucket: timedelta) -> s
         base AS (
             SELECT make_timestamptz(epoch_us(bucket) // {micros} * {micros}) AS t, feature, response_model, prompt_version,
                 {ROUTE} AS route, unnest(map_entries(durations)) AS entry
-            FROM rollups WHERE {_BETWEEN} AND {_PRODUCTION}),
+            FROM rollups WHERE {_BETWEEN} AND {PRODUCTION}),
         parts AS (
             SELECT t, feature, response_model, prompt_version, route, entry.key AS bin, sum(entry.value) AS n FROM base GROUP BY ALL),
         bins AS (

@@ -70,6 +70,9 @@ def test_alerts_nights_review_and_messages_are_told(log):
     put(log, "labels", exchange_id=labelled, passed=True)
     for passed in (True, False, False, None):
         put(log, "scores", name="grounded", kind="judge", passed=passed, exchange_id=flagged, run_id=str(passed) + str(NOW.microsecond))
+    for number in range(4):
+        put(log, "score_items", day=NOW.date(), item=str(number), passed=number > 0, is_random=True)
+    put(log, "score_items", day=NOW.date(), item="picked", passed=False, is_random=False)
     db = log.cursor()
     for number in range(2):
         put(log, "scores", name="grounded", kind="judge", passed=number == 0, exchange_id=flagged, value=float(number))
@@ -85,7 +88,10 @@ def test_alerts_nights_review_and_messages_are_told(log):
     assert found["goldwash_review_waiting"] == 1
     assert found["goldwash_review_oldest_seconds"] == pytest.approx(2 * 86400, abs=5)
     assert 0 < found['goldwash_score_failed_ratio{"source": "score", "name": "grounded"}'] < 1
-    assert found['goldwash_sli_bad_ratio{"sli": "errors"}'] == 0
+    assert found['goldwash_sli_bad_ratio{"sli": "errors", "window": "1d"}'] == 0
+    assert found['goldwash_sli_events{"sli": "errors", "window": "1d"}'] == 4
+    assert found['goldwash_sli_bad_ratio{"sli": "judged_pass", "window": "7d"}'] == 0.25
+    assert found['goldwash_sli_events{"sli": "judged_pass", "window": "7d"}'] == 4
 
 
 def test_the_export_tells_how_it_does(tmp_path):
