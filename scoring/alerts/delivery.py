@@ -202,25 +202,34 @@ def job(settings: Settings) -> Job:
     """For the watcher: reminders, silences that end, and all that waits, every few seconds. Raises ConfigError."""
     in_force = rules.load(settings.alerts.rules)
     to = channels(in_force)
+    text = _text(settings.alerts.rules)
     told: str | None = None
     delivery = Delivery(settings.data_dir, os.environ)
 
     def run(access: Access, now: datetime) -> None:
-        nonlocal in_force, to, told
-        fresh, wrong = rules.reload(settings.alerts.rules, in_force)
-        try:
-            to, in_force = channels(fresh), fresh
-        except ConfigError as error:
-            wrong = f"{error}. The channels that were in force stay in force"
-        if wrong != told:
-            told = wrong
-            if wrong:
+        nonlocal in_force, to, text, told
+        if text != (now_there := _text(settings.alerts.rules)):
+            text = now_there
+            fresh, wrong = rules.reload(settings.alerts.rules, in_force)
+            try:
+                to, in_force = channels(fresh), fresh
+            except ConfigError as error:
+                wrong = f"{error}. The channels that were in force stay in force"
+            if wrong and wrong != told:
                 log.warning("the rules file cannot be used", why=wrong)
+            told = wrong
         receive(access, (), in_force, now)
         delivery.run(to)
         note(settings)
 
     return Job("alert delivery", EVERY, run, needs_log=False)
+
+
+def _text(file: Path | None) -> bytes | None:
+    try:
+        return file.read_bytes() if file else None
+    except OSError:
+        return None
 
 
 def note(settings: Settings) -> int:
