@@ -113,6 +113,8 @@ def _follows(one: Turn, other: Turn) -> bool:
     """Whether the person goes on from this answer: the request carries it, or stands where this one stood, with new words."""
     if not other.fresh:
         return False
+    if other.after_response is not None and other.after_response == one.response_id:
+        return True
     if other.history_answer is not None and other.history_answer == one.answer_key:
         return True
     same_place = one.context == other.context and one.system == other.system and one.feature == other.feature

@@ -13,6 +13,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Final
 
+from proxy.providers.fields import mapping, text
 from scoring.conversation import Message
 from scoring.logged import LoggedExchange
 
@@ -47,6 +48,8 @@ class Turn:
     is_gone: bool  # the client went before the answer was whole
     is_retry: bool  # the app or its library said that it tries again
     retry_of: str | None
+    response_id: str | None = None  # the provider's own
+    after_response: str | None = None  # the response that the request goes on from, where the provider keeps the history (Responses API)
 
 
 def turn(exchange: LoggedExchange, ended: datetime | None, api_key: str | None = None) -> Turn | None:
@@ -56,6 +59,8 @@ def turn(exchange: LoggedExchange, ended: datetime | None, api_key: str | None =
     if exchange.accepted_at is None or not asked:
         return None
     last = asked[-1]
+    before = text(mapping(exchange.request).get("previous_response_id"))
+    kept = [f"after:{before}"] if before else []
     answers = [message.text for message in said if message.role == "assistant" and message.text.strip()]
     system = " ".join(message.text for message in exchange.messages if message.role == "system")
     calls = bool(exchange.tool_calls and exchange.tool_calls.strip() not in ("", "[]", "null"))
@@ -74,8 +79,8 @@ def turn(exchange: LoggedExchange, ended: datetime | None, api_key: str | None =
         session=exchange.session_id,
         is_named=named is not None,
         feature=exchange.feature,
-        prompt=_key(_parts(said)),
-        context=_key(_parts(said[:last])) if last else "",
+        prompt=_key([*kept, *_parts(said)]),
+        context=_key([*kept, *_parts(said[:last])]) if last or kept else "",
         system=_key([_DIGITS.sub("", system)[:KEYED]]),
         history_answer=text_key(answers[-1]) if answers else None,
         answer_key=text_key(exchange.text) if exchange.text else None,
@@ -87,12 +92,14 @@ def turn(exchange: LoggedExchange, ended: datetime | None, api_key: str | None =
         is_gone=gone,
         is_retry=exchange.retry_of is not None or properties.get("retry_count", "0") not in ("", "0"),
         retry_of=exchange.retry_of,
+        response_id=exchange.response_id,
+        after_response=before,
     )
 
 
-def text_key(text: str) -> str:
+def text_key(words: str) -> str:
     """A key of a text's letters and digits, however it was wrapped, quoted or trimmed at its end."""
-    return _hash(_NOISE.sub(" ", text[: KEYED * 2]).strip().casefold()[:400])
+    return _hash(_NOISE.sub(" ", words[: KEYED * 2]).strip().casefold()[:400])
 
 
 def _since_model(said: Sequence[Message]) -> Sequence[Message]:
@@ -118,5 +125,5 @@ def _key(parts: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def _hash(text: str) -> str:
-    return blake2b(text.encode("utf-8", "replace"), digest_size=12).hexdigest()
+def _hash(words: str) -> str:
+    return blake2b(words.encode("utf-8", "replace"), digest_size=12).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 
 import pytest
@@ -206,6 +207,24 @@ def test_dates_in_system_prompts_and_trimmed_answers_do_not_part_what_belongs_to
     talk.history[-1]["content"] = ANSWER.upper().replace(" ", "\n")
     talk.ask(30, "When does that shop in Bern open then?", OTHER, system="It is 09:00:31. Help.")
     assert (first, "rephrased", "reworded") in found(talk)
+
+
+def test_a_history_that_the_provider_keeps() -> None:
+    """The Responses API: a request goes on from a response by its id, and the same question after another response is another."""
+    talk = Talk()
+
+    def ask(second: float, question: str, answer: str, response_id: str, before: str | None) -> str:
+        body = json.dumps({"model": "m", "input": question, **({"previous_response_id": before} if before else {})})
+        return talk.ask(second, None, answer, messages=[], request_body=body, response_id=response_id)
+
+    first = ask(0, "When does the shop in Bern open on Sunday?", ANSWER, "r1", None)
+    second = ask(40, "When on Sunday does the shop open in Bern?", OTHER, "r2", "r1")
+    ask(60, "When on Sunday does the shop open in Bern?", OTHER, "r3", "r1")
+    ask(90, "When on Sunday does the shop open in Bern?", ANSWER, "r4", "r3")
+    names = [(one, name) for one, name, _ in found(talk)]
+    assert (first, "rephrased") in names
+    assert (second, "regenerated") in names
+    assert [name for one, name in names if one == talk.rows[2]["exchange_id"]] == ["rephrased"]
 
 
 def test_odd_requests_are_passed_over() -> None:
