@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from proxy.streams.json_value import Unparsable, json_text, parse_json
 from scoring import conversation
@@ -40,12 +40,24 @@ def grade(case: GoldenCase, answer: Observed) -> tuple[Graded, ...]:
 
 
 def checked(exchange: LoggedExchange, check: CaseCheck) -> list[Graded]:
-    """What one check of a case says of an answer. Raises BadOptions."""
-    results = run(exchange, [prepared(check.name, check.options)])
+    """What one check of a case says of an answer. Raises BadOptions.
+
+    Where a case asks for JSON, JSON is asked for, whatever the request says: what is none fails its schema too.
+    """
+    results = run(exchange, [prepared(check.name, {**_ASKED.get(check.name, {}), **check.options})])
+    if not results and check.name == "json_schema" and not exchange.calls:
+        results = run(exchange, [prepared("valid_json", _ASKED["valid_json"])])
+    if not results and check.name in _JSON and not (exchange.text or exchange.calls):
+        return [Graded(check.name, False, "answers no JSON, and nothing else")]
     if not results:
         return [Graded(check.name, None, "does not apply to this answer", applies=False)]
     findings = [result.finding for result in results]
     return [Graded(check.name, one.passed, one.reason, one.evidence, score=one.score) for one in findings]
+
+
+_ASKED: Final[dict[str, dict[str, Any]]] = {"valid_json": {"required": True}}
+"""Options of a check that follow from its standing in a case."""
+_JSON: Final = frozenset({"valid_json", "json_schema", "required_fields"})
 
 
 def label_field(checks: tuple[CaseCheck, ...]) -> str:
