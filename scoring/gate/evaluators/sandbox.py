@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 CONFINED: Final = Path(__file__).with_name("confined.py")
 TESTS: Final = "test_answer"
@@ -50,9 +51,18 @@ async def tested(code: str, tests: str, *, module: str, seconds: float, memory_m
         nonce = secrets.token_hex(16)
         order = {"nonce": nonce, "directory": str(directory), "tests": TESTS, "seconds": seconds, "memory_mb": memory_mb}
         try:
-            return await _run(directory, order, seconds)
+            async with _turn():
+                return await _run(directory, order, seconds)
         except OSError as error:
             return Outcome(None, f"the tests could not be started: {error}")
+
+
+def _turn() -> asyncio.Semaphore:
+    """As many at once as there are processors: with more of them, time would run out for code that is right."""
+    return _TURNS.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(os.cpu_count() or 1))
+
+
+_TURNS: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]] = WeakKeyDictionary()
 
 
 async def _run(directory: Path, order: dict[str, Any], seconds: float) -> Outcome:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from scoring.gate.pairing import SET_ASIDE
 from scoring.gate.reports.contract import Report
 from scoring.gate.results import Result
 from scoring.gate.words import State
@@ -105,8 +106,12 @@ def stories(report: Report) -> list[CaseStory]:
     for case, rows in after.items():
         if any(row.passed is None for row in rows):
             changes[case] = "unmeasured"
-        elif case not in changes and (report.base is None or case in objecting) and any(row.passed is False for row in rows):
-            changes[case] = "failing"
+        elif not any(row.passed is False for row in rows):
+            continue
+        elif case in objecting and changes.get(case) not in BAD:
+            changes[case] = "failing"  # new, changed or better, and yet a rule fails for it
+        elif case not in changes and report.base is None:
+            changes[case] = "still_failing" if rows[0].status in (*SET_ASIDE, "known_failing") else "failing"
     found = [_story(report, case, kind, before.get(case, ()), after.get(case, ()), case in objecting) for case, kind in changes.items()]
     return sorted(found, key=lambda one: (not one.objects, not one.must_pass, ORDER.index(one.change), one.slice or "", one.case))
 

@@ -230,3 +230,22 @@ def test_the_rules_of_a_run_that_failed_for_its_cost_name_the_prompt() -> None:
     assert found["ruleId"] == "rule-failed"
     assert found["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "prompts/a.md"
     assert "::error title=Gate%3A cost::" in render("annotations", [told])
+
+
+def test_a_new_case_that_a_rule_fails_for_is_told_as_failing() -> None:
+    """A critical case that the baseline never had and that fails stands among what fails, in every format."""
+    base = results([row("a", True), row("b", True)], "base")
+    candidate = results([row("a", True), row("b", True), row("n", False, critical=True)], "candidate")
+    told = Report(base, candidate, verdict(base, candidate))
+    assert [(one.case, one.change) for one in stories(told)] == [("n", "failing")]
+    assert "FAILED: 1 of 3 cases broke, 1 of them must pass" in render("markdown", [told])
+    cases = ET.fromstring(render("junit", [told]).encode())[1]
+    assert cases.get("failures") == "1"
+    assert sarif(told)["results"][0]["ruleId"] == "case-fails"
+
+
+def test_without_a_baseline_known_failures_are_no_news() -> None:
+    """They are shown apart from what fails, and are never red."""
+    told = alone([*(row(str(number), True) for number in range(9)), row("k", False, status="known_failing")])
+    assert [one.change for one in stories(told)] == ["still_failing"]
+    assert "no case fails" in render("markdown", [told]).splitlines()[0]
