@@ -62,20 +62,18 @@ def learn(n: Numbers, failed: Numbers, weekdays: NDArray[np.int64]) -> Usual:
 
 def _weekdays(off: Numbers, weight: Numbers, has: NDArray[np.bool_], weekdays: NDArray[np.int64]) -> tuple[Numbers, Numbers]:
     """How far each weekday lies from the mean, drawn towards nothing as far as noise could have done it; and degrees of freedom used."""
-    streams = len(off)
-    if off.shape[1] < WEEKDAYS_FROM:
-        return np.zeros((streams, 7)), np.zeros(streams)
     of_day = np.eye(7)[weekdays]  # days × 7
     mass = weight @ of_day
     effect = (off * weight) @ of_day / np.maximum(mass, 1e-12)
     kinds = (mass > 0).sum(1)
     within = (weight * (off - effect[:, weekdays]) ** 2).sum(1) / np.maximum(has.sum(1) - kinds, 1)
     between = (mass * effect**2).sum(1) / np.maximum(kinds - 1, 1)
-    kept = np.clip(1 - WEEKDAYS_EVIDENCE * within / np.maximum(between, 1e-12), 0.0, 1.0)
+    kept = np.clip(1 - WEEKDAYS_EVIDENCE * within / np.maximum(between, 1e-12), 0.0, 1.0) * (has.sum(1) >= WEEKDAYS_FROM)
     return effect * kept[:, None], np.maximum(kinds - 1, 0) * kept
 
 
 def _held_in(off: Numbers, expected: Numbers, has: NDArray[np.bool_]) -> Numbers:
-    typical = 1.4826 * np.nanmedian(np.where(has, np.abs(off), np.nan), axis=1, keepdims=True) if has.any(1).all() else 0.0
+    known = has | ~has.any(1, keepdims=True)  # a stream without data has a median too: of nothing but zeros
+    typical = 1.4826 * np.nanmedian(np.where(known, np.abs(off), np.nan), axis=1, keepdims=True)
     most = OUTLIER * np.maximum(np.sqrt(expected), typical)
     return np.clip(off, -most, most)

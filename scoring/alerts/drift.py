@@ -23,7 +23,7 @@ WINDOWS: Final = 21
 GUARD: Final = 7
 """The last days teach nothing about the spread, lest a change that is under way hides itself."""
 BEFORE: Final = 7
-"""Days that must lie before a change."""
+"""Days with data that must lie before a change."""
 ARMED: Final = 14
 """Days of data from which it may speak at all: two of each weekday."""
 GROWN: Final = 28
@@ -62,8 +62,7 @@ class Seen:
     week_trips: NDArray[np.bool_]
     cusum_trips: NDArray[np.bool_]
     better: NDArray[np.int64]  # days since which it is better than before, beyond chance; 0 = it is not
-    usual_rate: Numbers  # failure rate before the week
-    week_rate: Numbers  # failure rate of the week
+    usual_rate: Numbers  # failure rate of the baseline before the week
     cusum: Numbers  # logarithm of the likelihood ratio, at its best beginning
     began: NDArray[np.int64]  # days ago that the change began, for the test that trips (1 = today)
     before: Numbers  # failure rate before it began
@@ -89,7 +88,7 @@ def look(
     inflation = 1 + np.maximum(n - 1, 0) * usual.rho[:, None]
     events = n / inflation
     bad = (failed - n * usual.weekday[:, weekdays]) / inflation
-    windows = np.arange(1, min(max(WINDOWS, week), long - BEFORE) + 1)
+    windows = np.arange(1, min(max(WINDOWS, week), long - 1) + 1)
     if not windows.size:
         return _nothing(len(n), usual)
     starts = long - windows
@@ -105,7 +104,7 @@ def look(
     error = np.sqrt(np.maximum(cautious * (1 - cautious), rate * (1 - rate)) / np.maximum(weight, 1e-9))
     skew = _skew(typical, usual, rate, since_n, weight, n, events)
     score = unstudied(unskewed((now - rate) / error, skew), usual.freedom[:, None])
-    told = (since_n > 0) & (before_n > 0)
+    told = (since_n > 0) & (_since((n > 0).astype(float), np.array([0])) - _since((n > 0).astype(float), starts) >= BEFORE)
     days = (n > 0).sum(1)
     armed = (days >= ARMED) & (_since(n, np.array([0]))[:, 0] >= fewest) & (n[:, -1] > 0)
     hard = YOUNG * np.clip((GROWN - days) / (GROWN - ARMED), 0.0, 1.0)
@@ -125,7 +124,7 @@ def look(
     chosen = np.where(cusum_trips, best, at)
     gain = np.where(told & armed[:, None] & (windows >= BEFORE) & (rate - now > drop / 2), -score, -9.0)
     better = np.where(gain.max(1) >= limits.week, windows[gain.argmax(1)], 0)
-    return Seen(armed, week_trips, cusum_trips, better, rate[:, at], now[:, at], ratio[rows, best], began, rate[rows, chosen], usual)
+    return Seen(armed, week_trips, cusum_trips, better, rate[:, at], ratio[rows, best], began, rate[rows, chosen], usual)
 
 
 def _split(events: Numbers, bad: Numbers, starts: NDArray[np.int64], baseline: int) -> tuple[Numbers, Numbers, Numbers, Numbers]:
@@ -153,4 +152,4 @@ def _skew(typical: Numbers, usual: Usual, rate: Numbers, since_n: Numbers, weigh
 
 def _nothing(streams: int, usual: Usual) -> Seen:
     no, none, unknown = np.zeros(streams, bool), np.zeros(streams, np.int64), np.full(streams, np.nan)
-    return Seen(no, no, no, none, unknown, unknown, np.full(streams, -9.0), none, unknown, usual)
+    return Seen(no, no, no, none, unknown, np.full(streams, -9.0), none, unknown, usual)

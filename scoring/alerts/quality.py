@@ -138,7 +138,9 @@ def _start(
     if seen.better[row]:
         counted[row, : column + 1 - int(seen.better[row])] = 0.0  # it is better than it was: that is what it is held to from now on
     if not (seen.cusum_trips[row] or seen.week_trips[row]):
-        return _Day(False, value=float(seen.week_rate[row]), baseline=float(seen.usual_rate[row]), n=_week(rule, calendar, row, column))
+        week = slice(max(0, column + 1 - rule.window_days), column + 1)
+        events = float(calendar.n[row, week].sum())
+        return _Day(False, value=float(calendar.failed[row, week].sum()) / events, baseline=float(seen.usual_rate[row]), n=int(events))
     by = "cusum" if seen.cusum_trips[row] else "week"
     began = column + 1 - int(seen.began[row])
     episode = _Episode(began, column, float(seen.before[row]), seen.usual.weekday[row], float(seen.usual.rho[row]), by)
@@ -167,10 +169,6 @@ def _go_on(
         counted[row, column] = held
         return _Day(False, episode.by, episode.began, episode.level, episode.level, int(n))
     return _Day(True, episode.by, episode.began, episode.level, episode.before, int(episode.events))
-
-
-def _week(rule: Quality, calendar: Calendar, row: int, column: int) -> int:
-    return int(calendar.n[row, max(0, column + 1 - rule.window_days) : column + 1].sum())
 
 
 def _reading(rule: Quality, slice_: Mapping[str, str], calendar: Calendar, column: int, day: _Day) -> Reading:
