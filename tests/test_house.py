@@ -25,6 +25,8 @@ PURE = (
     "proxy/accounting",
     "proxy/exchange.py",
     "proxy/reading.py",
+    "proxy/semconv.py",
+    "proxy/service/exposition.py",
     "proxy/demo/wire.py",
     "proxy/demo/shop.py",
 )
