@@ -28,6 +28,10 @@ FOLLOW: Final = timedelta(minutes=30)
 """Within this of an answer the next message belongs to it; nothing within it: the person has gone."""
 REPHRASED: Final = 0.65
 """Similarity of two questions (words sorted, 0 to 1) from which the second says the first anew."""
+INSIDE: Final = 0.5
+"""Similarity of the parts in which they differ: "the price of apples" and "the price of pears" are two questions."""
+WORDS: Final = 4
+"""From so many words on those parts are compared by words and not by letters."""
 EDITED: Final = 0.5
 """Share of words changed up to which the next message is the answer, corrected."""
 FEW_WORDS: Final = 5
@@ -69,6 +73,33 @@ def similarity(one: str, other: str) -> float:
     return fuzz.token_sort_ratio(one.casefold()[:2000], other.casefold()[:2000]) / 100
 
 
+def is_reworded(one: str, other: str) -> bool:
+    """Whether a question says another anew: alike as a whole, and where they differ too, so that a template filled in anew is none."""
+    if min(len(one.split()), len(other.split())) < 2 or similarity(one, other) < REPHRASED:
+        return False
+    left, right = _differing(one.casefold().split(), other.casefold().split())
+    if not left or not right:
+        return True
+    if min(len(left), len(right)) < WORDS:
+        return similarity(" ".join(left), " ".join(right)) >= INSIDE
+    return shared(left, right) >= INSIDE
+
+
+def shared(one: Sequence[str], other: Sequence[str]) -> float:
+    """Share of words in common (Dice), by their first five letters: letters alone are alike in any two long texts."""
+    common = Counter(word[:5] for word in one) & Counter(word[:5] for word in other)
+    return 2 * common.total() / (len(one) + len(other))
+
+
+def _differing(one: list[str], other: list[str]) -> tuple[list[str], list[str]]:
+    """What is left of two texts without the words that they begin and end with alike."""
+    start = next((number for number, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    one, other = one[start:], other[start:]
+    pairs = zip(reversed(one), reversed(other), strict=False)
+    end = next((number for number, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+    return one[: len(one) - end], other[: len(other) - end]
+
+
 def edit_distance(answer: str, message: str) -> float:
     """Share of words that changed, 0 to 1."""
     return float(Levenshtein.normalized_distance(answer.split(), message.split()))
@@ -94,8 +125,8 @@ def _of(one: Turn, before: Sequence[Turn], after: Sequence[Turn], repeats: Count
             yield Signal(one.exchange_id, "regenerated", 1.0, "same prompt", again.exchange_id)
     follower = next((other for other in people if other.prompt != one.prompt and _follows(one, other)), None)
     if follower is not None:
-        alike = similarity(one.question, follower.question)
-        if alike >= REPHRASED and min(len(one.question.split()), len(follower.question.split())) > 1:
+        if is_reworded(one.question, follower.question):
+            alike = similarity(one.question, follower.question)
             yield Signal(one.exchange_id, "rephrased", round(alike, 4), "reworded", follower.exchange_id)
         if len(follower.fresh.split()) >= FEW_WORDS:
             distance = edit_distance(one.answer, follower.fresh)

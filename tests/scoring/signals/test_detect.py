@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
 from datetime import datetime, timedelta
 
 import pytest
 
-from scoring.signals.detect import Signal, detect
+from scoring.signals.detect import Signal, detect, is_reworded
+from tests.helpers.goldwash import ROOT
 from tests.scoring.signals.talks import START, Talk
 
 ANSWER = "The shop opens at nine in the morning and closes at six in the evening, except on Sundays when it stays closed all day."
@@ -125,6 +127,49 @@ def test_a_question_said_anew_is_rephrased(keeps_history: bool) -> None:
     first = talk.ask(0, "When does the shop in Bern open on Sunday?", ANSWER)
     talk.ask(40, "When on Sunday does the shop open in Bern, I asked", OTHER)
     assert found(talk)[:1] == [(first, "rephrased", "reworded")]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "reworded"),
+    [
+        ("When does the shop in Bern open on Sunday?", "when does the shop in bern open on sundays", True),
+        ("How do I cancel my plan?", "How do I cancel my yearly plan?", True),
+        ("Write a poem about the sea", "I said a poem about the sea, please write it", True),
+        ("Wie kündige ich mein Abo?", "Wie kündige ich denn mein Abo richtig?", True),
+        ("What is the price of apples?", "What is the price of bananas?", False),
+        ("Translate into French: good morning to all of you", "Translate into French: the train leaves at nine", False),
+        (
+            f"Summarise the text below in one sentence for a busy reader. {ANSWER}",
+            f"Summarise the text below in one sentence for a busy reader. {OTHER}",
+            False,
+        ),
+        ("yes", "yes!", False),
+        ("", "", False),
+    ],
+)
+def test_what_is_reworded(one: str, other: str, reworded: bool) -> None:
+    """Other order, other endings and additions are; the same template with other words in it is not."""
+    assert is_reworded(one, other) is reworded
+
+
+def test_real_instructions_are_seldom_taken_for_rephrasings() -> None:
+    """Real instructions at random, and one instruction over two real inputs, as apps with templates send them: under 1% of the pairs."""
+    file = ROOT.parent / "shared" / "evaldata" / "pandalm.parquet"
+    if not file.exists():
+        pytest.skip("the shared evaluation data is not here")
+    import duckdb
+
+    rows = duckdb.sql(f"SELECT DISTINCT instruction, coalesce(input, '') FROM '{file}' ORDER BY ALL").fetchall()
+    chance = random.Random(1)
+    questions, inputs = [f"{one}\n{other}" for one, other in rows], [other for _, other in rows if other]
+    unrelated = sum(is_reworded(*chance.sample(questions, 2)) for _ in range(5000))
+    templates = 0
+    for instruction, _ in rows:
+        for _ in range(10):
+            one, other = chance.sample(inputs, 2)
+            templates += is_reworded(f"{instruction}\n{one}", f"{instruction}\n{other}")
+    assert unrelated / 5000 < 0.001
+    assert templates / (10 * len(rows)) < 0.01
 
 
 def test_an_edited_question_is_rephrased() -> None:
