@@ -87,7 +87,7 @@ def init(
     golden_set.save()
     if cases:
         click.echo(_next(cases[0]), err=True)
-    record(settings, [(case, "added", None) for case in cases], refused=seeded.left)
+    record(settings, [(case, "added", None) for case in cases], refused=seeded.left if cases else None)
     sys.exit(0 if cases or sum(there.values()) else 1)
 
 

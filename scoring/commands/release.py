@@ -115,7 +115,7 @@ def mark(config: Path | None, name: str, results: Path, **said: Any) -> None:
     counted = None
     if said["sheet"] is not None:
         resting["sample"] = files.described(said["sheet"], home)
-        counted = tally(said["sheet"].read_text(encoding="utf-8"), found, str(said["sheet"]))
+        counted = tally(said["sheet"].read_text(encoding="utf-8"), found, name, str(said["sheet"]))
     value = marked(
         name,
         at,

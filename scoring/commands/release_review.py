@@ -78,10 +78,13 @@ def _release(
     """When it shipped, and which traffic it is about."""
     from scoring.release import files
 
+    folder = files.directory(config)
     try:
+        if (folder / f"{name}.json").is_file():
+            raise ValueError(name)  # a mark of that name comes before the time that it may be read as
         at = datetime.fromisoformat(name)
     except ValueError:
-        mark = files.read(files.directory(config), name)
+        mark = files.read(folder, name)
         at = datetime.fromisoformat(mark["at"])
         feature, environment = feature or mark.get("feature"), environment or mark.get("environment")
     return (at if at.tzinfo else at.replace(tzinfo=UTC)), (feature, environment)

@@ -90,16 +90,17 @@ def coverage(traffic: Sequence[str], cases: Sequence[str], seed: int = SEED) -> 
     )
 
 
-def jensen_shannon(p: Floats, q: Floats) -> float:
-    """The distance of two distributions, 0 to 1; counts will do."""
-    a, b = p / p.sum(), q / q.sum()
+def jensen_shannon(p: Floats, q: Floats) -> Floats:
+    """The distance of distributions along the last axis, 0 to 1; counts will do. (…, themes) and (…, themes) give (…)."""
+    a, b = p / p.sum(axis=-1, keepdims=True), q / q.sum(axis=-1, keepdims=True)
     m = (a + b) / 2
 
-    def bits(x: Floats) -> float:
-        inside = x > 0
-        return float((x[inside] * np.log2(x[inside] / m[inside])).sum())
+    def bits(x: Floats) -> Floats:
+        told: Floats = (x * np.log2(np.where(x > 0, x, 1.0) / np.where(x > 0, m, 1.0))).sum(axis=-1)
+        return told
 
-    return float(np.sqrt(max(0.0, (bits(a) + bits(b)) / 2)))
+    found: Floats = np.sqrt(np.clip((bits(a) + bits(b)) / 2, 0.0, 1.0))
+    return found
 
 
 def _distance(p: Floats, q: Floats, seed: int) -> tuple[Interval, float]:
@@ -107,10 +108,10 @@ def _distance(p: Floats, q: Floats, seed: int) -> tuple[Interval, float]:
     chance = np.random.default_rng(seed)
     n, m = int(p.sum()), int(q.sum())
     of_p, of_q = chance.multinomial(n, p / n, DRAWS), chance.multinomial(m, q / m, DRAWS)
-    again = np.array([jensen_shannon(a.astype(np.float64), b.astype(np.float64)) for a, b in zip(of_p, of_q, strict=True)])
+    again = jensen_shannon(of_p.astype(np.float64), of_q.astype(np.float64))
     alike = chance.multinomial(m, p / n, DRAWS)
-    by_chance = np.array([jensen_shannon(p, one.astype(np.float64)) for one in alike])
-    found = jensen_shannon(p, q)
+    by_chance = jensen_shannon(p, alike.astype(np.float64))
+    found = float(jensen_shannon(p, q))
     # Drawing again adds noise of its own, which pushes a distance up: the spread is kept, and centred on what was found.
     low, high = (float(one) for one in np.quantile(again - again.mean(), [0.025, 0.975]))
     return Interval(found, max(0.0, found + low), min(1.0, found + high)), float(np.quantile(by_chance, 0.95))

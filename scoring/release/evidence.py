@@ -30,6 +30,8 @@ from scoring.release.sample import tally
 MANIFEST: Final = "manifest.json"
 MARK: Final = "release.json"
 FORMAT: Final = 1
+MOST: Final = 4 << 30
+"""Bytes of a zip's files that are read: all of them stand in memory."""
 ROLES: Final = {
     "results": "results/candidate.jsonl",
     "baseline": "results/baseline.jsonl",
@@ -75,7 +77,12 @@ def unzipped(data: bytes, place: str) -> dict[str, bytes]:
     """The files of a zip. Raises BadRelease."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return {one.filename: archive.read(one) for one in archive.infolist() if not one.is_dir()}
+            inside = [one for one in archive.infolist() if not one.is_dir()]
+            if len({one.filename for one in inside}) < len(inside):
+                raise BadRelease(f"{place}: two of its files have one name: this is not what `goldwash release evidence` wrote")
+            if sum(one.file_size for one in inside) > MOST:
+                raise BadRelease(f"{place}: it holds more than {MOST >> 30} GB: unpack it, and verify the folder")
+            return {one.filename: archive.read(one) for one in inside}
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         raise BadRelease(f"{place}: this is no zip that can be read ({error}): make the bundle anew") from error
 
@@ -129,7 +136,7 @@ def _recomputed(files: Mapping[str, bytes], mark: Mapping[str, Any]) -> Iterator
         sheet = files.get(ROLES["sample"])
         told = mark["accepted"].get("sample")
         if sheet is not None:
-            same = tally(sheet.decode(), results, ROLES["sample"]).as_json() == told
+            same = tally(sheet.decode(), results, str(mark["release"]), ROLES["sample"]).as_json() == told
             yield Line("human sample", same, "counts to the same" if same else "counts to something else than the mark says")
         elif told is not None:
             yield Line("human sample", False, "the mark tells of one, and the bundle lacks it")

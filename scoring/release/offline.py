@@ -16,7 +16,7 @@ from scoring.golden.case import GoldenCase
 from scoring.golden.likeness import what_varies
 from scoring.golden.seeding.from_log import asked
 from scoring.logged import LoggedExchange
-from scoring.pages import by_id, rows
+from scoring.pages import by_id, paged, rows
 from scoring.rates import Judged, judged
 from scoring.release.gap import Offline, Outcome
 from scoring.release.mark import fingerprints
@@ -59,14 +59,13 @@ def of_file(results: Results) -> Run:
 
 def of_log(access: Access, since: date) -> list[Run]:
     """The scheduled runs since then, oldest first."""
-    found = rows(
-        access,
-        "SELECT r.run_id, g.target, strftime(g.at AT TIME ZONE 'UTC', '%Y-%m-%d') AS day, r.golden_case, "
-        "avg(CASE WHEN r.passed THEN 0.0 ELSE 1.0 END) AS failed, any_value(r.grades)::VARCHAR AS grades "
-        "FROM gate_results r JOIN gate_runs g USING (run_id) WHERE r.passed IS NOT NULL AND g.at >= CAST($since AS TIMESTAMPTZ) "
-        "GROUP BY ALL ORDER BY day, r.run_id, r.golden_case",
-        {"since": since.isoformat()},
-    )
+    sql = """
+        SELECT strftime(g.at AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S ') || r.run_id || r.golden_case AS key, r.run_id, g.target,
+            strftime(g.at AT TIME ZONE 'UTC', '%Y-%m-%d') AS day, r.golden_case,
+            avg(CASE WHEN r.passed THEN 0.0 ELSE 1.0 END) AS failed, any_value(r.grades)::VARCHAR AS grades
+        FROM gate_results r JOIN gate_runs g USING (run_id)
+        WHERE r.passed IS NOT NULL AND g.at >= CAST($since AS TIMESTAMPTZ) GROUP BY ALL"""
+    found = paged(access, sql, "key", {"since": since.isoformat()})
     runs: dict[str, tuple[dict[str, Any], dict[str, float], set[str]]] = {}
     for row in found:
         _, failed, marks = runs.setdefault(row["run_id"], (row, {}, set()))

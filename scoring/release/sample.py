@@ -1,6 +1,6 @@
 """The human sample of a release: some of the candidate's answers, drawn so that nobody chose them, accepted or not by a person. Pure.
 
-Drawn by a hash of release, case and run, so that who marks a release cannot draw until he likes the sample; cases that must pass come
+Drawn by a hash of release, size, case and run, so that who marks a release cannot draw until he likes the sample; cases that must pass come
 first. Each row carries a hash of the answer, so that what was accepted is what was measured.
 """
 
@@ -41,9 +41,9 @@ class Tally:
 def drawn(results: Results, release: str, size: int) -> list[Result]:
     """So many runs at random, one a case: those of must-pass cases first, then by hash."""
     firsts = [rows[0] for rows in results.by_case.values() if rows[0].error is None]
-    order = sorted(firsts, key=lambda row: (not row.must_pass, _hash(release, row)))
+    order = sorted(firsts, key=lambda row: (not row.must_pass, _hash(f"{release}/{size}", row)))
     must = [row for row in order if row.must_pass][: size // 2]
-    rest = [row for row in sorted(firsts, key=lambda row: _hash(release, row)) if row not in must]
+    rest = [row for row in sorted(firsts, key=lambda row: _hash(f"{release}/{size}", row)) if row not in must]
     return [*must, *rest][:size]
 
 
@@ -60,8 +60,8 @@ def sheet(rows: list[Result]) -> str:
     return out.getvalue()
 
 
-def tally(text: str, results: Results, place: str) -> Tally:
-    """What a filled sheet says, held against the results it was drawn from. Raises BadInput."""
+def tally(text: str, results: Results, release: str, place: str) -> Tally:
+    """What a filled sheet says, held against the draw that the release and its results give. Raises BadInput."""
     found = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline="")))
     known = {(row.case, row.run): row for row in results.rows}
     accepted = rejected = left = 0
@@ -84,6 +84,11 @@ def tally(text: str, results: Results, place: str) -> Tally:
             contradicting.append(result.case)
     if not found:
         raise BadInput(f"{place}: there are no rows in it: draw it with `goldwash release sample`")
+    due = {(row.case, row.run) for row in drawn(results, release, len(found))}
+    have = [(str(row.get("case")), _whole(row.get("run"))) for row in found]
+    if len(set(have)) < len(have) or set(have) != due:
+        other = sorted({case for case, _ in set(have) ^ due}) or ["one case twice"]
+        raise BadInput(f"{place}: these are not the {len(found)} answers that were drawn ({other[0]} …): rows are not chosen; draw it anew")
     interval = share(accepted, accepted + rejected)
     low, high = (None, None) if interval is None else (round(interval.low, 4), round(interval.high, 4))
     return Tally(len(found), accepted, rejected, left, low, high, tuple(sorted(contradicting)))

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from proxy.service.client import Access
 from scoring import online
 from scoring.online import Count
-from scoring.pages import WITHIN, Window, rows, table
+from scoring.pages import WITHIN, Window, paged, rows, table
 from scoring.rates import Judged, judged
 
 Floats = npt.NDArray[np.float64]
@@ -109,10 +109,11 @@ def oldest(access: Access) -> datetime | None:
 def _judged(access: Access, span: Window, of: Slice) -> tuple[Judged, ...]:
     """Items of the night's sample that were accepted in the span; a trace counts when its last exchange was."""
     first, last = span.start.date(), span.end.date() + timedelta(days=1)
-    inside = rows(
+    inside = paged(
         access,
         "SELECT DISTINCT l.item FROM score_ledger l JOIN exchanges e USING (exchange_id) "  # noqa: S608
         f"WHERE l.inclusion_probability IS NOT NULL AND {WITHIN.format('e.')} AND {of.where}",
+        "item",
         {**span.parameters, **of.parameters},
     )
     items = {row["item"] for row in inside}

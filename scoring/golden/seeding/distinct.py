@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Final
 
 from scoring.golden.case import GoldenCase
 from scoring.golden.likeness import NEARLY, nearest, what_varies
 from scoring.golden.seeding.plan import Draft, Seeded
+
+SPARE: Final = 5
+"""Drafts that are looked at beyond those that are missing, since some are left out."""
 
 
 def join(seeded: Seeded, drafts: Iterable[Draft], known: Sequence[GoldenCase], split: str, near: float = NEARLY) -> None:
@@ -14,17 +19,19 @@ def join(seeded: Seeded, drafts: Iterable[Draft], known: Sequence[GoldenCase], s
 
     near: likeness from which two are the same. Retired cases count as known here: somebody has looked at them and said no.
     """
-    for draft in drafts:
-        if not seeded.missing(split):
-            break
+    left = iter(drafts)
+    while (missing := seeded.missing(split)) and (batch := list(islice(left, missing + SPARE))):
         there = [*known, *(one.case for one in seeded.added)]
-        if any(case.id == draft.case.id for case in there):
-            seeded.leave("already there")
-            continue
-        text = what_varies(draft.case)
-        if text.strip():
-            _, alike = nearest([text], [what_varies(case) for case in there])[0]
-            if alike >= near:
+        ids = {case.id for case in there}
+        fresh: dict[str, Draft] = {}
+        for draft in batch:
+            if draft.case.id in ids or draft.case.id in fresh:
+                seeded.leave("already there")
+            else:
+                fresh[draft.case.id] = draft
+        alike = nearest([what_varies(one.case) for one in fresh.values()], [what_varies(case) for case in there])
+        for draft, (_, likeness) in zip(fresh.values(), alike, strict=True):
+            if likeness >= near:
                 seeded.leave("near-duplicate")
-                continue
-        seeded.added.append(draft)
+            elif seeded.missing(split):
+                seeded.added.append(draft)

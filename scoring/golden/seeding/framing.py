@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from proxy.providers.fields import items, mapping
-from scoring.golden.blobs import names, taken_out
+from scoring.conversation import messages
+from scoring.golden.blobs import names, put_back, taken_out
 from scoring.golden.case import GoldenCase, Input, RubricItem
 
 _SYSTEM: Final = frozenset({"system", "developer"})
+_FREE: Final = ("auto", "none")
 PLAIN: Final = Input(dialect="openai.chat", operation="chat", method="POST", path="/v1/chat/completions")
 """Where there is no app to take a request from: chat completions, which most targets speak."""
 
@@ -50,7 +52,8 @@ def of(case: GoldenCase, tools: tuple[str, ...], blobs: dict[str, bytes]) -> Fra
         reworded(case.input.body, "?")
     except ValueError:
         return None
-    system = "\n".join(message.text for message in case.said if message.role == "system")
+    said = messages(put_back(case.input.body, blobs))
+    system = "\n".join(message.text for message in said if message.role == "system")
     return Frame(case.input, case.slice, system, tools, blobs, case.rubric)
 
 
@@ -77,6 +80,17 @@ def reworded(body: Any, question: str) -> Any:
         if key is None:
             raise ValueError("this request has no conversation that could be replaced")
         new[key] = question
-    if "tool_choice" in new and mapping(new["tool_choice"]).get("type") not in (None, "auto"):
-        new.pop("tool_choice")  # a call that is forced says nothing of what the model would do
+    for key in (
+        "tool_choice",
+        "toolConfig",
+        "tool_config",
+        "function_call",
+    ):  # a call that is forced says nothing of what the model would do
+        choice = mapping(new.get(key))
+        if key in ("tool_choice", "function_call") and (new.get(key) not in (None, *_FREE) and choice.get("type") not in _FREE):
+            new.pop(key, None)
+        elif key == "toolConfig" and "toolChoice" in choice:  # Converse keeps the tools beside it
+            new[key] = {name: value for name, value in choice.items() if name != "toolChoice"}
+        elif "functionCallingConfig" in choice or "function_calling_config" in choice:
+            new.pop(key)
     return new

@@ -148,6 +148,14 @@ def _documents(given: Any, place: str) -> tuple[Document, ...]:
 
 
 def _json_lines(text: str, name: str) -> list[tuple[str, Mapping[str, Any]]]:
+    if text.lstrip()[:1] == "[":  # one array in the place of lines
+        try:
+            rows_ = json.loads(text)
+        except ValueError as error:
+            raise BadCase(f"{name}: this is no JSON ({error}): write one array, or one object a line") from error
+        if not all(isinstance(row, dict) for row in rows_):
+            raise BadCase(f"{name}: its elements are no objects: write an array of objects, or one object a line")
+        return [(f"{name}: element {number}", row) for number, row in enumerate(rows_, 1)]
     found: list[tuple[str, Mapping[str, Any]]] = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():

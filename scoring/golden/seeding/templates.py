@@ -1,4 +1,4 @@
-"""Reads the shipped templates: questions of each kind of work, edges and attacks, as TOML beside this file, and makes cases of them.
+"""Reads the shipped templates: questions of each kind of work, edges and attacks, as TOML in `shipped/`, and makes cases of them.
 
 A template file says `system`, `[[text]]` (what is worked on), `[[ask]]` (what is wanted of a text) and `[[question]]` (whole questions);
 texts and asks are multiplied. Values in braces are filled in by name. Nothing of them is anybody's data.
@@ -18,7 +18,7 @@ from scoring.golden.seeding.framing import Frame, plain
 from scoring.golden.seeding.plan import Draft, marked
 from scoring.judge.rubric import Rubric
 
-DIRECTORY: Final = Path(__file__).parent / "templates"
+DIRECTORY: Final = Path(__file__).parent / "shipped"
 TASKS: Final = ("retrieval_qa", "classification", "summarisation", "extraction", "agentic", "free_chat")
 """Kinds of work with templates, named as in config/tasks.toml."""
 SAME: Final = 0.98

@@ -58,14 +58,14 @@ def test_coverage_tells_themes_that_only_one_side_has():
 
 
 def test_a_set_that_stands_for_the_traffic_seldom_warns():
-    """Of 200 sets drawn from the traffic itself some 5% lie further than chance explains; of sets that lack a quarter of it, nearly all."""
+    """Of 50 sets drawn from the traffic itself some 5% lie further than chance explains; of sets that lack a quarter of it, nearly all."""
     import numpy as np
 
     from scoring.golden.coverage import _distance
 
     chance = np.random.default_rng(3)
     told = {0.0: 0, 0.25: 0}
-    for _ in range(100):
+    for _ in range(50):
         themes = chance.dirichlet(np.ones(12) * 2)
         for moved in told:
             traffic = np.concatenate([themes * (1 - moved), [moved / 2, moved / 2]])
@@ -73,8 +73,8 @@ def test_a_set_that_stands_for_the_traffic_seldom_warns():
             cases = chance.multinomial(40, np.concatenate([themes, [0, 0]])).astype(np.float64)
             distance, by_chance = _distance(n[n + cases > 0], cases[n + cases > 0], 1)
             told[moved] += distance.value > by_chance
-    assert told[0.0] <= 12
-    assert told[0.25] >= 95
+    assert told[0.0] <= 7
+    assert told[0.25] >= 47
 
 
 def test_cases_that_the_traffic_left_behind():

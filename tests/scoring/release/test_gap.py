@@ -112,7 +112,6 @@ def test_gap_on_a_log(tmp_path: Path):
             submission.add("score_items", {**drawn, **item, "unit": "exchange", "exchanges": 1, "fingerprint": "f1", "feature": "chat"})
             label = {"exchange_id": exchange_id, "name": "overall", "passed": not failed, "labeler": "ann", "origin": "audit"}
             submission.add("labels", {**label, "split": "audit", "inclusion_probability": 1.0})
-    (tmp_path / "golden").mkdir()
     person = (Confirmation(by="human", who="ann", verdict="pass", at="2026-02-01"),)
     cases = [
         GoldenCase(
@@ -125,6 +124,7 @@ def test_gap_on_a_log(tmp_path: Path):
         for form in (PARCEL, REFUND)
         for number in range(12)
     ]
+    (tmp_path / "golden").mkdir()
     (tmp_path / "golden" / "cases.jsonl").write_text(text_of(cases))
     runs = tuple(Result(case.id, 1, number != 0) for number, case in enumerate(cases))
     write(Results(runs, Header(made_at="2026-03-01T00:00:00+00:00"), "r"), tmp_path / "r.jsonl")
@@ -143,3 +143,12 @@ def test_gap_on_a_log(tmp_path: Path):
         assert one["coverage"] > 0.1
         assert one["coverage"] + one["judge"] + one["stale"] + one["rest"] == pytest.approx(one["gap"]["value"])
     assert "of the traffic lies in themes without a case" in run()
+    with Submission(load(config, {}), "test") as submission:
+        submission.add("gate_runs", {"run_id": "n1", "at": "2026-03-10T02:00:00+00:00", "target": "live"})
+        for number, one in enumerate(cases):
+            told_of = {"run_id": "n1", "golden_case": one.id, "run": 1, "passed": number > 11}
+            submission.add("gate_results", {**told_of, "grades": [{"name": "x", "passed": True, "detail": {"fingerprint": "f2"}}]})
+    first, second = json.loads(run("--json"))
+    assert (first["run"], second["run"]) == (str(tmp_path / "r.jsonl"), "live 2026-03-10")
+    assert second["unweighted"] == pytest.approx(0.5)
+    assert any("another instrument" in note for note in second["notes"])

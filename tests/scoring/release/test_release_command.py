@@ -163,6 +163,9 @@ def test_the_human_sample_is_drawn_and_not_chosen(desk: Desk):
     rows = list(csv.DictReader(io.StringIO(one)))
     assert len(rows) == 20
     assert rows[0]["answer"].startswith("'=answer")
+    shorter = desk.filled()
+    shorter.write_text("".join(shorter.read_text().splitlines(keepends=True)[:-1]))
+    assert "rows are not chosen" in str(desk.mark("--sample", str(shorter), code=2).exception)
     empty = desk.directory / "empty.csv"
     empty.write_text(one)
     assert "not decided" in str(desk.mark("--sample", str(empty), code=2).exception)
