@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scoring.gate.results import BadInput, Results
 from scoring.gate.words import Status
+from scoring.golden.assertions import BadOptions, prepared
 from scoring.golden.blobs import names
 from scoring.golden.case import GoldenCase, lines_of
 from scoring.golden.store import GoldenSet
@@ -39,6 +40,7 @@ def read(files: Sequence[Path]) -> Golden:
         for case in lines_of(text, str(path)):
             if case.id in cases:
                 raise BadInput(f"{path}: case {case.id} stands in another of the files too: keep one of them")
+            _check_options(case, path)
             cases[case.id] = case
             folders[case.id] = path.parent
     if not cases:
@@ -49,6 +51,15 @@ def read(files: Sequence[Path]) -> Golden:
         if here:
             blobs |= GoldenSet(folder).blobs(here)
     return Golden(tuple(sorted(cases.values(), key=lambda case: case.id)), folders, blobs)
+
+
+def _check_options(case: GoldenCase, path: Path) -> None:
+    """Raises BadInput where a check of the case cannot be run: before anything is asked, and not in the middle of a run."""
+    for check in case.checks if case.status != "retired" else ():
+        try:
+            prepared(check.name, check.options)
+        except BadOptions as error:
+            raise BadInput(f"{path}: case {case.id}: {error}") from error
 
 
 def _named(files: Sequence[Path]) -> list[Path]:

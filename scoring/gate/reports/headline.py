@@ -63,7 +63,8 @@ def outcome(report: Report, told: list[CaseStory]) -> str:
         said.append(f"{count(len(lost))} could not be measured")
     if not said:
         said.append(f"no case broke ({count(len(report.candidate.by_case))})" if report.base is not None else "no case fails")
-    return f"{words}: {'; '.join(said)}"
+    though = ", though " if broke and verdict.outcome == "passed" and not verdict.is_inconclusive else ": "
+    return f"{words}{though}{'; '.join(said)}"
 
 
 def why(report: Report) -> list[Ruling]:

@@ -185,7 +185,8 @@ def _story(one: CaseStory, room: Room) -> Iterator[str]:
 
 def _answered(title: str, side: Side | None, room: Room, *, with_why: bool) -> Iterator[str]:
     if side is None:
-        yield f"\n**{title}**: not run"
+        if with_why:  # it is missing now; that it was not there before needs no words
+            yield f"\n**{title}**: not run"
         return
     yield f"\n**{title}** ({side.passed} of {side.runs} runs pass)\n"
     yield safe.fenced(side.answer, room.text)

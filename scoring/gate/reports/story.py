@@ -93,8 +93,8 @@ class CaseStory:
 
     @property
     def tally(self) -> str:
-        """`5/5 → 0/5`."""
-        return f"{_count(self.before)} → {_count(self.now)}"
+        """`5/5 → 0/5`, or `0/5` where there is no other side."""
+        return _count(self.now) if self.before is None else f"{_count(self.before)} → {_count(self.now)}"
 
 
 def stories(report: Report) -> list[CaseStory]:
@@ -235,7 +235,7 @@ def _call(call: Call) -> str:
 
 
 def _count(side: Side | None) -> str:
-    return "–" if side is None else f"{side.passed}/{side.runs}"
+    return "not run" if side is None else f"{side.passed}/{side.runs}"
 
 
 def _list(value: Any) -> list[Mapping[str, Any]]:

@@ -78,7 +78,8 @@ def _story(one: CaseStory) -> Iterator[str]:
     yield f"    asked     {safe.for_log(one.question or '(no text)', 300)}"
     for what, how in one.expected:
         yield f"    right     {safe.for_log(f'{what}: {how}' if how else what, 300)}"
-    yield f"    before    {_side(one.before)}"
+    if one.before is not None:
+        yield f"    before    {_side(one.before)}"
     yield f"    now       {_side(one.now)}"
     if one.why:
         yield f"    why       {safe.for_log(one.why, 500)}"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scoring.checks.contract import Finding
 from scoring.gate.evaluators import SHELF, Grade, concluded, evaluate
+from scoring.gate.golden_files import read
 from scoring.gate.reply import Reply
+from scoring.gate.results import BadInput
 from scoring.golden.assertions import SHELF as ASSERTIONS
-from scoring.golden.case import Call
+from scoring.golden.case import Call, text_of
 from scoring.golden.confirming import fault
 from tests.scoring.gate.evaluators.made import by_human, case, reply
 
@@ -191,3 +194,14 @@ def test_every_grade_is_json():
 def test_names_of_the_shelf_are_the_cases_own():
     """An evaluator that a check asks for has that check among the assertions, so that confirming knows it."""
     assert {"retrieval", "unit_tests", "pairwise"} <= {line.name for line in SHELF} & {line.name for line in ASSERTIONS}
+
+
+def test_a_check_that_cannot_be_run_is_bad_input_before_anything_is_asked(tmp_path: Path):
+    """File, case, key and fix; a retired case keeps what it had."""
+    wrong = case(checks=[{"name": "unit_tests", "options": {"sekonds": 3}}], expected={"test_file": "a.py"})
+    file = tmp_path / "cases.jsonl"
+    file.write_text(text_of([wrong]))
+    with pytest.raises(BadInput, match=f"cases.jsonl: case {wrong.id}: check unit_tests: sekonds: no such option; did you mean seconds"):
+        read([file])
+    file.write_text(text_of([wrong.model_copy(update={"status": "retired"})]))
+    assert len(read([file]).cases) == 1
