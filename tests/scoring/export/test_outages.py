@@ -264,6 +264,59 @@ def test_a_position_that_cannot_be_read_is_told(room):
         position.load(room.data_dir)
 
 
+def test_a_lakes_machine_sends_its_own_rows_a_minute_behind(tmp_path, receiver):
+    """Other log services commit beside it: their exchanges are theirs to send, and stamps of the last minute may still change places."""
+    from config.settings import load
+    from proxy.log.attach import Log
+    from proxy.log.columns import EXCHANGES, batch, insert
+    from proxy.service.client import Access
+    from proxy.service.figures import own_host
+    from scoring.export.position import Progress, Stream
+    from scoring.export.telemetry import Export
+
+    address = f"ducklake:{tmp_path / 'catalog.ducklake'}"
+    log = Log.open(address, tmp_path, "files")
+    db = log.cursor()
+    for number, (host, age) in enumerate(((own_host(), 300), ("another", 200), (own_host(), 100), (own_host(), 20))):
+        (row, _) = made.row(number, 40, host=host)
+        db.register("arriving", batch(EXCHANGES, [[made._value(row.get(c.name), c.name) for c in EXCHANGES]]))
+        db.execute(insert("exchanges", EXCHANGES, "arriving", stamped=True), [NOW - timedelta(seconds=age)])
+        db.unregister("arriving")
+    db.close()
+    log.close()
+    given = {"endpoint": receiver.url, "signals": ["traces"]}
+    settings = load(None, {}, data_dir=str(tmp_path), log={"address": address, "data_path": "files"}, otel=given)
+    export = Export(settings, Progress(tmp_path / "otel.json", {"traces": Stream()}))
+    own = [made.row(number, 40)[0]["exchange_id"] for number in (0, 2, 3)]
+    with Access(settings) as access:
+        export.turn("traces", access, NOW)
+        assert ids(receiver) == own[:2]
+        export.turn("traces", access, NOW + timedelta(seconds=60))
+        assert ids(receiver) == own
+
+
+def test_bodies_too_large_for_one_answer_come_in_smaller_pages(room, receiver, monkeypatch):
+    """With content, a page of large requests is asked for again with fewer rows."""
+    from proxy.service.client import Access, ServiceError
+
+    rows = room.store(range(12), answer="x" * 60_000)
+    export = room.export(receiver.url, content=True)
+    asked = []
+    with Access(export.settings) as access:
+        real = access.sql
+
+        def limited(sql, *rest, **named):
+            asked.append(int(sql.rsplit(" ", 1)[1]) if "LIMIT" in sql else 0)
+            if asked[-1] > 100:
+                raise ServiceError(413, "the result is over 256 MB", "")
+            return real(sql, *rest, **named)
+
+        monkeypatch.setattr(access, "sql", limited)
+        export.turn("traces", access, NOW)
+    assert sorted(ids(receiver)) == sorted(row["exchange_id"] for row in rows)
+    assert max(asked) > 100 > asked[-1] > 0
+
+
 def test_the_same_exchange_has_the_same_ids_for_ever():
     """Ids that were sent must not change with a new version: fixed here to the bit."""
     from scoring.export.identity import identity
