@@ -25,6 +25,9 @@ ROOT: Final = Path(__file__).parents[1]
 SWITCH: Final = "GOLDWASH_COMPILED"
 """Set to 0 to run the sources although a build is there."""
 MODULES: Final = (
+    "proxy.accounting.pricing",
+    "proxy.accounting.tariff",
+    "proxy.accounting.units",
     "proxy.lane.capture",
     "proxy.lane.chunked",
     "proxy.lane.client",
@@ -37,10 +40,20 @@ MODULES: Final = (
     "proxy.lane.tee",
     "proxy.lane.upstream",
     "proxy.log.assemble",
+    "proxy.log.columns",
+    "proxy.log.ingest",
     "proxy.log.intake",
+    "proxy.log.metadata",
+    "proxy.log.redaction",
     "proxy.log.rows",
+    "proxy.log.segments",
+    "proxy.providers.compatible",
+    "proxy.providers.fields",
+    "proxy.reading",
     "proxy.spool.frames",
+    "proxy.spool.reader",
     "proxy.spool.writer",
+    "proxy.storable",
     "proxy.streams.sse",
 )
 """What every request passes, and every row."""

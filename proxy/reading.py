@@ -142,7 +142,7 @@ class BodyReader:
 
     def _event(self, name: str | None, data: Any) -> None:
         if type(data) is _Values:
-            for value in data:
+            for value in data.items:
                 self._event(name, value)
             return
         if self._reader is not None:
@@ -285,8 +285,13 @@ def _of_frame(frame: Frame) -> tuple[str | None, bytes]:
     return (None if kind is None else str(kind)), payload
 
 
-class _Values(list[Any]):
+class _Values:
     """JSON values that one SSE event carried on lines of its own, against the standard."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: list[Any]) -> None:
+        self.items = items
 
 
 def _value(data: bytes) -> Any:
@@ -298,7 +303,7 @@ def _value(data: bytes) -> Any:
     lines = data.split(b"\n")
     if len(lines) > 1:
         try:
-            return _Values(parse_json(line) for line in lines if line.strip())
+            return _Values([parse_json(line) for line in lines if line.strip()])
         except Unparsable:
             pass
     return data.decode("utf-8", "replace").strip()

@@ -53,3 +53,21 @@ def test_an_edit_leaves_the_build_out(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(compiled, "source", lambda module: edited if module == "proxy.lane.tee" else real(module))
     assert compiled.folder() != before
     assert not compiled.use()
+
+
+def test_nothing_interpreted_inherits_from_what_is_compiled() -> None:
+    """Such a class could not be instantiated where the build is used, and nowhere else would that show."""
+    import importlib
+    import inspect
+    import pkgutil
+
+    import proxy
+
+    wrong = []
+    for found in pkgutil.walk_packages(proxy.__path__, "proxy."):
+        if found.name in compiled.MODULES or found.name.endswith("__main__"):
+            continue
+        for name, kind in inspect.getmembers(importlib.import_module(found.name), inspect.isclass):
+            if kind.__module__ == found.name:
+                wrong += [f"{found.name}.{name} < {base.__module__}" for base in kind.__mro__[1:] if base.__module__ in compiled.MODULES]
+    assert wrong == []
