@@ -115,7 +115,7 @@ async def test_a_case_that_says_nothing_is_not_measured():
 
 async def test_a_reply_to_which_nothing_applies_fails():
     """Checks that do not apply show nothing to be right: an empty answer must not pass by silence."""
-    found = await evaluate(case(checks=[{"name": "valid_json"}]), reply(None))
+    found = await evaluate(case(checks=[{"name": "citations"}]), reply("No documents were supplied."))
     assert found.passed is False
     assert "no part of the case applies" in found.reason
 
