@@ -83,8 +83,16 @@ class Evaluator:
             moved.append(self._removed(rule, key, now))
         changed = [one for one in moved if one is not None]
         if changed:
-            delivery.receive(access, changed, self.file, now, cause.explainer(access, self.file, now))
-            self._store(changed)
+            try:
+                delivery.receive(access, changed, self.file, now, cause.explainer(access, self.file, now))
+                self._store(changed)
+            except BaseException:
+                self.alerts, self.eyes, self.restored = (
+                    {},
+                    Eyes(),
+                    False,
+                )  # the next run begins where the log says that alerts stand, and says it again
+                raise
         return changed
 
     # -- what is in force
