@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal, Self
 
+import structlog
 from pydantic import TypeAdapter
 
 from scoring.alerts.incidents import Incident, Notification
@@ -76,11 +77,19 @@ class Desk:
     def __init__(self, data_dir: Path) -> None:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = data_dir / PLACE
-        path.touch(mode=0o600)
-        self._db = sqlite3.connect(path, timeout=30.0, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.executescript(_SCHEMA)
+        try:
+            self._db = _opened(path)
+        except sqlite3.OperationalError:
+            raise  # locked, or the disk is full: it may be better in a moment
+        except sqlite3.DatabaseError as error:  # a torn file must not silence everything that comes
+            aside = path.with_suffix(".damaged")
+            structlog.get_logger("alerts").error(
+                "the desk of alerts is damaged; it begins anew", file=str(path), kept=str(aside), why=str(error)
+            )
+            path.replace(aside)
+            for rest in ("-wal", "-shm"):
+                path.with_name(path.name + rest).unlink(missing_ok=True)
+            self._db = _opened(path)
 
     def incidents(self) -> list[Incident]:
         """All incidents as they were left, oldest first."""
@@ -239,6 +248,19 @@ class Desk:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    path.touch(mode=0o600)
+    db = sqlite3.connect(path, timeout=30.0, isolation_level=None)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.executescript(_SCHEMA)
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
 
 
 def _time(seconds: float) -> datetime:

@@ -174,6 +174,7 @@ def channels_(config: Path | None, as_json: bool) -> None:
 @json_option
 def incidents_(config: Path | None, as_json: bool) -> None:
     """Show the incidents that are open."""
+    from scoring.alerts.channels.contract import plain
     from scoring.alerts.delivery import incidents
 
     found = [one for one in incidents(load_settings(config).data_dir) if any(each.condition != "resolved" for each in one.members.values())]
@@ -198,8 +199,8 @@ def incidents_(config: Path | None, as_json: bool) -> None:
         going_on = [f"{key}: {each.message}" for key, each in one.members.items() if each.condition != "resolved"]
         quiet = "" if one.told else " (nobody was told: it is silenced)"
         click.echo(f"{one.id}  {one.severity:<8} since {one.opened_at:%Y-%m-%d %H:%M} UTC  {one.rule}{quiet}")
-        for line in going_on[:5]:
-            click.echo(f"    {line}")
+        for line in going_on[:5]:  # slices have their names from traffic: what steers terminals is taken out
+            click.echo(f"    {plain(line, 500, lines=False)}")
         if len(going_on) > 5:
             click.echo(f"    … and {len(going_on) - 5:,} more")
     if not found:

@@ -115,10 +115,11 @@ def test_what_a_silence_of_the_log_covers_is_not_told(config: Path) -> None:
     silences.add(settings, "errors", {"feature": "search"}, now + timedelta(hours=1), "ann", "migration", now - timedelta(minutes=1))
     file = load_rules(config.parent / "config" / "alerts.toml")
     with Access(settings) as access:
-        (told,) = receive(access, [moved(now, "firing", "search"), moved(now, "firing", "chat")], file, now)
-    assert told.slice == {"feature": "chat"}
+        (told,) = receive(access, [moved(now, "firing", "search"), moved(now, "firing", "chat\x1b[2J")], file, now)
+    assert told.slice == {"feature": "chat\x1b[2J"}
     shown = run(config, "incidents")
-    assert "chat fails" in shown.output
+    assert "chat\ufffd[2J fails" in shown.output
+    assert "\x1b" not in shown.output
     standing = run(config, "channels")
     assert "1 waiting" in standing.output
     (row,) = json.loads(run(config, "channels", "--json").output)

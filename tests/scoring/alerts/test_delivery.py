@@ -438,6 +438,15 @@ def test_the_job_writes_rows_and_keeps_the_old_channels_while_the_file_is_broken
     assert json.loads(found[0]["slice"]) if isinstance(found[0]["slice"], str) else found[0]["slice"] == {"feature": "a"}
 
 
+def test_a_damaged_desk_silences_nothing(tmp_path: Path) -> None:
+    """The file is put aside, and what comes is told."""
+    (tmp_path / "alerts.sqlite").write_bytes(b"no database at all" * 1000)
+    file = file_of(hook=hook(free_port()))
+    assert len(receive(NoLog(tmp_path), [moved(START, "firing", "a")], file, START)) == 1
+    assert (tmp_path / "alerts.damaged").exists()
+    assert len(_waiting(tmp_path)) == 1
+
+
 def test_ten_thousand_waiting_messages_are_no_burden(tmp_path: Path) -> None:
     """A desk that is full is emptied in pages, and looked at quickly."""
     with Desk(tmp_path) as desk:
