@@ -76,12 +76,14 @@ def judged(
     known = audited(access) if truths is None else truths
     given = {"first": start.isoformat(), "last": end.isoformat(), "all": not labelled_only, "ids": list(known) if labelled_only else [""]}
     sql = """
+        WITH l AS (
+            SELECT * FROM score_ledger WHERE day >= CAST($first AS DATE) AND day < CAST($last AS DATE) AND inclusion_probability IS NOT NULL
+                AND ($all OR exchange_id::VARCHAR IN (SELECT unnest($ids)))),
+        e AS (SELECT exchange_id, trace_id, session_id FROM exchanges WHERE exchange_id IN (SELECT exchange_id FROM l))
         SELECT l.item || '|' || l.day::VARCHAR AS key, l.item, l.exchange_id::VARCHAR AS exchange_id, l.day, l.passed, l.why,
             l.inclusion_probability AS p, l.label_probability AS p_label, l.stratum, l.fingerprint, l.feature, l.model, l.prompt_version,
             coalesce(l.trace_id, e.trace_id, e.session_id, l.item) AS cluster
-        FROM score_ledger l LEFT JOIN exchanges e USING (exchange_id)
-        WHERE l.day >= CAST($first AS DATE) AND l.day < CAST($last AS DATE) AND l.inclusion_probability IS NOT NULL
-            AND ($all OR l.exchange_id::VARCHAR IN (SELECT unnest($ids)))"""
+        FROM l LEFT JOIN e USING (exchange_id)"""
     found = []
     for row in paged(access, sql, "key", given):
         doubt = "/disagree" if (row["why"] or "").startswith(DISAGREE) else ""

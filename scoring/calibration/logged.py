@@ -11,15 +11,18 @@ from scoring.calibration.calibrate import Opinion
 from scoring.pages import paged
 
 _OPINIONS: Final = """
+    WITH s AS (
+        SELECT * FROM scores WHERE kind IN (SELECT unnest($kinds)) AND fingerprint IS NOT NULL AND exchange_id IS NOT NULL
+            AND created_at >= CAST($since AS TIMESTAMPTZ)),
+    e AS (SELECT exchange_id, trace_id, session_id FROM exchanges WHERE exchange_id IN (SELECT exchange_id FROM s)),
+    l AS (SELECT exchange_id, any_value(label_probability) AS label_probability, any_value(trace_id) AS trace_id
+        FROM score_ledger WHERE inclusion_probability IS NOT NULL GROUP BY exchange_id)
     SELECT s.record_id::VARCHAR AS key, s.exchange_id::VARCHAR AS exchange_id, s.name, s.kind, s.fingerprint,
         coalesce(s.response_model, s.request_model) AS model, s.passed, s.value, s.inclusion_probability AS p,
         l.label_probability AS p_label, coalesce(l.trace_id, e.trace_id, e.session_id) AS trace, s.properties ->> 'order' AS "order",
         s.kind = 'anchor' OR coalesce(TRY_CAST(s.properties ->> 'anchor' AS BOOLEAN), false) AS anchor, s.created_at AS at
-    FROM scores s LEFT JOIN exchanges e ON e.exchange_id = s.exchange_id
-    LEFT JOIN (SELECT exchange_id, any_value(label_probability) AS label_probability, any_value(trace_id) AS trace_id
-        FROM score_ledger WHERE inclusion_probability IS NOT NULL GROUP BY exchange_id) l ON l.exchange_id = s.exchange_id
-    WHERE s.kind IN (SELECT unnest($kinds)) AND s.fingerprint IS NOT NULL AND s.exchange_id IS NOT NULL
-        AND s.created_at >= CAST($since AS TIMESTAMPTZ)"""
+    FROM s LEFT JOIN e USING (exchange_id) LEFT JOIN l USING (exchange_id)"""
+"""Exchanges are looked up for the scores at hand: a join with all of them would put ten million into memory."""
 
 OVERALL: Final = ("judge", "second_judge", "anchor")
 QUESTIONS: Final = ("judge_item", "second_judge_item")
