@@ -62,6 +62,8 @@ def init(
 
     if source is not None and template is not None:
         raise click.UsageError("say either --from or --template")
+    if Path(file).name != file or not file.endswith(".jsonl"):
+        raise click.UsageError(f"--file {file}: name a file of the set, such as {FILE}; --dir says where the set lies")
     settings = load_settings(config)
     golden_set = opened(config, directory)
     known = golden_set.cases

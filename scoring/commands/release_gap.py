@@ -13,6 +13,7 @@ from proxy.cli import config_option, load_settings
 from scoring.commands.golden_set import directory_option, opened
 
 if TYPE_CHECKING:
+    from proxy.service.client import Access
     from scoring.estimates.proportions import Interval
     from scoring.release.gap import Week
 
@@ -60,11 +61,31 @@ def gap(config: Path | None, directory: Path | None, weeks: int, until: datetime
             newest = next((run for run in reversed(runs) if run.on < end), None)
             held = offline.offline(newest, themes.of_case, stale) if newest is not None else None
             found.append(gaps.week(start, of_week, [themes.of_item.get((one.item, one.day), -1) for one in of_week], held))
+        judges = _judges(access, starts[0], {one.fingerprint for one in items if one.fingerprint})
     if as_json:
-        click.echo(json.dumps([one.as_json() for one in found], indent=1))
+        click.echo(json.dumps({"weeks": [one.as_json() for one in found], "judges": judges}, indent=1))
         return
     for one in found:
         _show(one)
+    for judge in judges:
+        click.echo(f"judge {judge['judge']} {judge['fingerprint']}: {judge['said']}")
+
+
+def _judges(access: Access, since: date, marks: set[str]) -> list[dict[str, str | bool | None]]:
+    """Whether the judges that graded production are still who they were, by their frozen anchors."""
+    from scoring.calibration.report import report
+    from scoring.estimates.posterior import SEED
+
+    found: list[dict[str, str | bool | None]] = []
+    for one in report(access, _midnight(since), datetime.now(UTC), questions=False, level=0.95, seed=SEED).calibrations if marks else ():
+        if one.fingerprint in marks:
+            moved = one.drift
+            said = "no anchors were judged again: whether it drifted is not known"
+            if moved is not None:
+                word = {True: "another judge than it was", False: "no drift", None: "too few anchors to say"}[moved.drifted]
+                said = f"{moved.repeats.flips} of {moved.repeats.n} frozen anchors flipped: {word}"
+            found.append({"judge": one.judge, "fingerprint": one.fingerprint, "drifted": moved.drifted if moved else None, "said": said})
+    return found
 
 
 def _show(one: Week) -> None:

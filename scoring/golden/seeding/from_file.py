@@ -172,7 +172,9 @@ def _json_lines(text: str, name: str) -> list[tuple[str, Mapping[str, Any]]]:
 
 def _csv(text: str, name: str) -> list[tuple[str, Mapping[str, Any]]]:
     csv.field_size_limit(2**31 - 1)
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    head = text.partition("\n")[0].casefold()
+    known = [mark for mark in ",;\t" if {part.strip(' "\r') for part in head.split(mark)} & set(NAMES["question"])]
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=known[0] if known else ",")
     try:
         rows_: list[tuple[str, Mapping[str, Any]]] = [(f"{name}: row {number}", row) for number, row in enumerate(reader, 2)]
     except csv.Error as error:

@@ -111,6 +111,8 @@ def test_gap_on_a_log(tmp_path: Path):
             item = {"item": exchange_id, "exchange_id": exchange_id, "day": day.isoformat(), "state": "scored", "passed": not failed}
             submission.add("score_items", {**drawn, **item, "unit": "exchange", "exchanges": 1, "fingerprint": "f1", "feature": "chat"})
             label = {"exchange_id": exchange_id, "name": "overall", "passed": not failed, "labeler": "ann", "origin": "audit"}
+            opinion = {"exchange_id": exchange_id, "name": "free_chat", "kind": "judge", "fingerprint": "f1", "passed": not failed}
+            submission.add("scores", opinion)
             submission.add("labels", {**label, "split": "audit", "inclusion_probability": 1.0})
     person = (Confirmation(by="human", who="ann", verdict="pass", at="2026-02-01"),)
     cases = [
@@ -135,20 +137,22 @@ def test_gap_on_a_log(tmp_path: Path):
         assert done.exit_code == 0, (done.output, done.exception)
         return done.output
 
-    weeks = json.loads(run("--json"))
+    weeks = json.loads(run("--json"))["weeks"]
     assert [one["start"] for one in weeks] == ["2026-03-02", "2026-03-09"]
     for one in weeks:
         assert (one["labels"], one["cases"]) == (one["items"], 24)
         assert one["uncovered"] == pytest.approx(1 / 3, abs=0.05)
         assert one["coverage"] > 0.1
         assert one["coverage"] + one["judge"] + one["stale"] + one["rest"] == pytest.approx(one["gap"]["value"])
-    assert "of the traffic lies in themes without a case" in run()
+    page = run()
+    assert "of the traffic lies in themes without a case" in page
+    assert "judge free_chat f1: no anchors were judged again" in page
     with Submission(load(config, {}), "test") as submission:
         submission.add("gate_runs", {"run_id": "n1", "at": "2026-03-10T02:00:00+00:00", "target": "live"})
         for number, one in enumerate(cases):
             told_of = {"run_id": "n1", "golden_case": one.id, "run": 1, "passed": number > 11}
             submission.add("gate_results", {**told_of, "grades": [{"name": "x", "passed": True, "detail": {"fingerprint": "f2"}}]})
-    first, second = json.loads(run("--json"))
+    first, second = json.loads(run("--json"))["weeks"]
     assert (first["run"], second["run"]) == (str(tmp_path / "r.jsonl"), "live 2026-03-10")
     assert second["unweighted"] == pytest.approx(0.5)
     assert any("another instrument" in note for note in second["notes"])

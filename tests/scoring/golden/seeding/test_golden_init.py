@@ -210,5 +210,9 @@ def test_a_file_of_questions_becomes_a_set(tmp_path: Path) -> None:
     assert (labelled.expected.label, labelled.context[0].id) == ("account", "p")
     (tmp_path / "q.csv").write_text('query,answer\n"How far, and how?",by boat\n')
     desk.run("init", "--from", str(tmp_path / "q.csv"), "--file", "csv.jsonl")
+    (tmp_path / "semi.csv").write_text('Query;Answer\n"one; two";by air\n')
+    desk.run("init", "--from", str(tmp_path / "semi.csv"), "--file", "semi.csv.jsonl")
+    assert '"text":"by air"' in (tmp_path / "golden" / "semi.csv.jsonl").read_text()
+    assert "--dir says where" in desk.run("init", "--template", "agentic", "--file", "../x.jsonl", code=2).output
     (tmp_path / "bad.csv").write_text("frage\nwas\n")
     assert "name a column" in str(desk.run("init", "--from", str(tmp_path / "bad.csv"), code=2).exception)
