@@ -164,9 +164,10 @@ class Delivery:
         if every is None or self._rests(channel, desk, now) or (last is not None and timedelta() <= now - last < every):
             return
         error = None
+        heard = desk.heard(channel.name)
         for incident in desk.incidents():
             what = _again(incident, now)
-            if what is None or not channel.takes(what):
+            if what is None or incident.id not in heard or not channel.takes(what):
                 continue
             outcome = self._tried(channel, what, now)
             if outcome is not None and not outcome.ok:
@@ -219,6 +220,9 @@ def job(settings: Settings) -> Job:
                 log.warning("the rules file cannot be used", why=wrong)
             told = wrong
         receive(access, (), in_force, now)
+        if told is None:
+            with Desk(settings.data_dir) as desk:
+                desk.retire((channel.name for channel in to if channel.options.enabled), now)
         delivery.run(to)
         note(settings)
 

@@ -164,6 +164,25 @@ class Desk:
         with self._transaction():
             self._db.executemany("UPDATE messages SET logged = ? WHERE id = ?", [(state, id_) for id_, state in said])
 
+    def heard(self, channel: str) -> set[str]:
+        """Incidents of which a channel was told that they opened."""
+        rows = self._db.execute(
+            "SELECT DISTINCT incident_id FROM messages WHERE channel = ? AND kind = 'opened' AND state = 'sent'", [channel]
+        )
+        return {row[0] for row in rows}
+
+    def retire(self, in_force: Iterable[str], now: datetime) -> None:
+        """Give up what waits for channels that are no longer set up: nobody will ever take it."""
+        names = sorted(in_force)
+        others = f"NOT IN ({', '.join('?' * len(names))})"
+        with self._transaction():
+            self._db.execute(
+                f"UPDATE messages SET state = 'dead', error = 'its channel was taken away', done_at = ? "  # noqa: S608  question marks
+                f"WHERE state = 'waiting' AND channel {others}",
+                [now.timestamp(), *names],
+            )
+            self._db.execute(f"DELETE FROM channels WHERE name {others}", names)  # noqa: S608  question marks
+
     def repeated(self, channel: str, now: datetime, error: str | None) -> None:
         """A channel was told again what goes on, or could not be."""
         with self._transaction():

@@ -438,6 +438,37 @@ def test_the_job_writes_rows_and_keeps_the_old_channels_while_the_file_is_broken
     assert json.loads(found[0]["slice"]) if isinstance(found[0]["slice"], str) else found[0]["slice"] == {"feature": "a"}
 
 
+def test_what_waits_for_a_channel_that_was_taken_away_is_given_up(tmp_path: Path) -> None:
+    """It does not count as a channel that fails for ever."""
+    file = file_of(gone=hook(free_port()), kept=hook(free_port()))
+    receive(NoLog(tmp_path), [moved(START, "firing", "a")], file, START)
+    _deliver(tmp_path, file, Clock(START))
+    with Desk(tmp_path) as desk:
+        desk.retire(["kept"], START)
+    found = {one.name: one for one in standing(tmp_path)}
+    assert (found["gone"].waiting, found["gone"].dead, found["gone"].failing_since) == (0, 1, None)
+    assert (found["kept"].waiting, found["kept"].failures) == (1, 1)
+    assert ("gone", "dead", "its channel was taken away") in _noted(tmp_path)
+
+
+def test_only_what_a_channel_was_told_is_repeated_there(tmp_path: Path) -> None:
+    """Alertmanager hears again each minute of incidents that were routed to it, and of no others."""
+    with Receiver() as receiver:
+        text = (
+            f'[rule.latency]\nkind = "latency"\nchannels = ["am"]\n[rule.errors]\nkind = "errors"\nchannels = ["quiet"]\n'
+            f'[channel.quiet]\nkind = "log"\n[channel.am]\nkind = "alertmanager"\nurl = "{receiver.url}"\n'
+        )
+        file = rules.parse(text, "alerts.toml")
+        latency = Transition(Reading("latency", {}, START, 900.0, 300.0, 100.0, 500, True, "slow"), "pending", "firing", START)
+        receive(NoLog(tmp_path), [latency, moved(START, "firing", "a")], file, START)
+        clock = Clock(START)
+        for _ in range(3):
+            _deliver(tmp_path, file, clock)
+            clock.pass_(seconds=61)
+        assert {one["labels"]["alertname"] for got in receiver.got for one in json.loads(got.body)} == {"latency"}
+        assert len(receiver.got) == 4, "the opening, and a repetition in each run"
+
+
 def test_a_damaged_desk_silences_nothing(tmp_path: Path) -> None:
     """The file is put aside, and what comes is told."""
     (tmp_path / "alerts.sqlite").write_bytes(b"no database at all" * 1000)
