@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC
+from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from scoring.golden.blobs import REFERENCE, names, taken_out
@@ -78,7 +79,7 @@ def capture(
     case = GoldenCase(
         split=split,
         slice=exchange.feature,
-        cluster=surrogates.text(exchange.trace_id or exchange.session_id or "") or None,
+        cluster=_cluster(exchange.trace_id or exchange.session_id, surrogates),
         input=Input(
             dialect=exchange.dialect,
             operation=exchange.operation,
@@ -107,6 +108,16 @@ def capture(
         redaction=Redaction(policies=surrogates.policies, replaced=surrogates.replaced),
     )
     return Captured(case, blobs, surrogates)
+
+
+def _cluster(conversation: str | None, surrogates: Surrogates) -> str | None:
+    """The conversation's name; a hash of it where it names somebody.
+
+    Not its surrogate: those are numbered anew in each case, so that all conversations would become one, and a gate sees nothing in one.
+    """
+    if not conversation or surrogates.text(conversation) == conversation:
+        return conversation or None
+    return sha256(f"conversation\0{conversation}".encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def replayable(exchange: LoggedExchange) -> dict[str, Any]:
