@@ -2,8 +2,8 @@
 
 Only production traffic of apps counts: what judges, gates and shadows ask, and environments that are plainly not production, are left
 out. One query a rule, for all its dimensions and windows at once; each gives the slices with most events first. A prompt version is told
-apart by feature, since two features may both call theirs "v2". Errors and retries are counted by the minute; what is said of an exchange
-(checks, feedback, signals) by the hour of that exchange, so that a window of such an indicator begins at a full hour.
+apart by feature, since two features may both call theirs "v2". Errors are counted by the minute; what is said of an exchange (checks,
+feedback, signals) by the hour of that exchange, so that a window of such an indicator begins at a full hour.
 """
 
 from __future__ import annotations
@@ -30,6 +30,12 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
 KEYS: Final = ("feature", "response_model", "prompt_version", "route")
 ROUTE: Final = "provider || '/' || coalesce(operation, '?')"
 
+_SLICED: Final = "bucket, feature, response_model, prompt_version, provider, operation, purpose, environment"
+_ASKED_AGAIN: Final = (
+    f"(SELECT {_SLICED}, exchanges AS n, retries AS failed FROM rollups UNION ALL "  # noqa: S608  names of our own
+    f"SELECT {_SLICED}, 0, \"values\" FROM rollup_scores WHERE source = 'score' AND name = 'regenerated')"
+)
+"""Answers that were asked for again: the app said so (`retry_of`), or the same prompt came again at once (see docs/signals.md)."""
 _BETWEEN: Final = "bucket >= CAST($from AS TIMESTAMPTZ) AND bucket < CAST($to AS TIMESTAMPTZ)"
 
 
@@ -191,12 +197,12 @@ def _source(sli: str) -> tuple[str, str, str, str]:
     if sli == "errors":
         return "rollups", "exchanges", "errors", "true"
     if sli == "retries":
-        return "rollups", "exchanges", "retries", "true"
+        return _ASKED_AGAIN, "n", "failed", "true"
     return "rollup_scores", "n", "failed", SAID[sli]
 
 
 def _begin(sli: str, start: datetime) -> datetime:
-    return start if sli in ("errors", "retries") else start.replace(minute=0, second=0, microsecond=0)
+    return start if sli == "errors" else start.replace(minute=0, second=0, microsecond=0)
 
 
 def _time(at: datetime) -> str:
