@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any, Final
 
 from scoring.gate.evaluators.asking import NO_JUDGE, ask
 from scoring.gate.evaluators.contract import Found, Grade, Subject
@@ -27,29 +28,41 @@ async def evaluate(subject: Subject) -> Found:
     name = f"rubric.{asked.name}.{asked.item}"
     if subject.judges is None:
         return Found((Grade(name, None, NO_JUDGE),))
-    rubric = pinned(asked, subject.judges.rubrics)
-    if rubric is None:
+    found = pinned(asked, subject.judges.rubrics)
+    if found is None:
         return Found(
             (Grade(name, None, f"no rubric {asked.name} has a question {asked.item}: add it, or write the question into the case"),)
         )
-    posed = question(rubric, rubric.item, of_exchange(subject.exchange, subject.judges.most_characters), subject.case.id, SEED)
-    found = await ask(subject, name, rubric, posed)
-    return found._replace(grades=tuple(_beside(grade, asked.fingerprint) for grade in found.grades))
+    rubric, item = found
+    posed = question(rubric, (item,), of_exchange(subject.exchange, subject.judges.most_characters), subject.case.id, SEED)
+    graded = await ask(subject, name, rubric, posed)
+    return graded._replace(grades=tuple(_beside(grade, asked.fingerprint) for grade in graded.grades))
 
 
-def pinned(asked: RubricItem, rubrics: Mapping[str, Rubric]) -> Rubric | None:
-    """A rubric with the case's one question; None where neither the case nor a rubric says what it is."""
+def pinned(asked: RubricItem, rubrics: Mapping[str, Rubric]) -> tuple[Rubric, Item] | None:
+    """The rubric that the question is asked under, and the question; None where neither the case nor a rubric says what it is.
+
+    A rubric that still asks in the case's words is the instrument that the night uses and people calibrate: its fingerprint is that one's.
+    """
     known = rubrics.get(asked.name)
     item = next((one for one in known.item if one.id == asked.item), None) if known is not None else None
-    if asked.question is not None and (item is None or item.question != asked.question or item.good != asked.good):
-        quote = item.quote if item is not None else "on_fail"
-        item = Item(id=_id(asked.item), question=_long_enough(asked.question), good=asked.good, quote=quote)
-    if item is None:
+    if (
+        known is not None
+        and item is not None
+        and asked.question in (None, item.question)
+        and (asked.question is None or asked.good == item.good)
+    ):
+        return known, item.model_copy(update=ALWAYS)
+    if asked.question is None:
         return None
-    item = item.model_copy(update={"critical": True, "needs": ()})  # the case itself asks for it
-    if known is None:
-        return Rubric(name=_id(asked.name), version="case", owner="the golden case", item=(item,))
-    return known.model_copy(update={"item": (item,)})
+    quote = item.quote if item is not None else "on_fail"
+    own = Item(id=_id(asked.item), question=_long_enough(asked.question), good=asked.good, quote=quote)
+    about = known.about if known is not None else ""
+    return Rubric(name=_id(asked.name), version="case", owner="the golden case", about=about, item=(own,)), own
+
+
+ALWAYS: Final[Mapping[str, Any]] = {"critical": True, "needs": ()}
+"""The case itself asks for it."""
 
 
 def _beside(grade: Grade, confirmed: str | None) -> Grade:

@@ -106,6 +106,21 @@ def _totals(report: Report, changed: Release) -> Iterator[str]:
     for change in changed.changes:
         yield f"| {safe.markdown(change.what, 60)} | {safe.code(change.before, 120)} | {safe.code(change.after, 120)} |"
     yield ""
+    yield from _labels(figures.figures(report.candidate))
+
+
+def _labels(found: figures.Figures) -> Iterator[str]:
+    if not found.labels:
+        return
+    yield f"<details><summary>Labels: precision, recall and F1 ({len(found.labels)} labels, {found.labelled} runs)</summary>"
+    yield ""
+    yield "| label | expected | given | precision | recall | F1 |\n|---|---|---|---|---|---|"
+    for one in found.labels[:50]:
+        shares = " | ".join("–" if share is None else f"{share:.2f}" for share in (one.precision, one.recall, one.f1))
+        yield f"| {safe.code(one.label, 60)} | {one.expected} | {one.given} | {shares} |"
+    yield ""
+    yield "</details>"
+    yield ""
 
 
 def _differences(changed: Release, room: Room) -> Iterator[str]:

@@ -10,6 +10,7 @@ import pytest
 from scoring.gate.evaluators import evaluate
 from scoring.gate.evaluators.judges import Judges
 from scoring.judge import client
+from scoring.judge.fingerprint import fingerprint
 from scoring.judge.rubric import Item, Rubric
 from tests.helpers import judge as judges
 from tests.helpers.upstream import Upstream, answer
@@ -64,7 +65,9 @@ async def test_the_words_of_the_case_are_asked_not_those_that_the_rubric_has_now
     rubric = Rubric(name="support", version="2", owner="t", item=(Item(id="polite", question="Is every word of it courteous?"),))
     async with bench(tmp_path, upstream, rubrics={"support": rubric}) as found:
         await evaluate(case(rubric=RUBRIC), reply("With pleasure."), found)
-        await evaluate(case(rubric={**RUBRIC, "question": None, "fingerprint": "f" * 16}), reply("With pleasure."), found)
+        now = await evaluate(case(rubric={**RUBRIC, "question": None, "fingerprint": "f" * 16}), reply("With pleasure."), found)
+        nightly = fingerprint(found.first.judge, rubric, found.most_characters).id
+        assert (now.grades[0].detail["fingerprint"], now.grades[0].detail["confirmed_with"]) == (nightly, "f" * 16)
         unknown = await evaluate(case(rubric={**RUBRIC, "question": None, "item": "other"}), reply("With pleasure."), found)
     asked = [judges.Asked(bytes(one.body)).user for one in upstream.to(FIRST)]
     assert "Is the answer polite to the user?" in asked[0]

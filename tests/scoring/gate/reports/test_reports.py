@@ -244,6 +244,16 @@ def test_a_new_case_that_a_rule_fails_for_is_told_as_failing() -> None:
     assert sarif(told)["results"][0]["ruleId"] == "case-fails"
 
 
+def test_labels_have_a_table_of_their_own() -> None:
+    """Precision, recall and F1 a label, in the report of a classifier."""
+    pairs = (("refund", "refund"), ("refund", "other"), ("other", "other"))
+    grades = [[{"name": "expected.label", "passed": one == given, "detail": {"expected": one, "given": given}}] for one, given in pairs]
+    told = alone([row(str(number), True, extra={"grades": grade}) for number, grade in enumerate(grades)])
+    text = render("markdown", [told])
+    assert "| `other` | 1 | 2 | 0.50 | 1.00 | 0.67 |" in text
+    assert "| `refund` | 2 | 1 | 1.00 | 0.50 | 0.67 |" in text
+
+
 def test_without_a_baseline_known_failures_are_no_news() -> None:
     """They are shown apart from what fails, and are never red."""
     told = alone([*(row(str(number), True) for number in range(9)), row("k", False, status="known_failing")])
