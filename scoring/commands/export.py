@@ -62,7 +62,7 @@ def otel(config: Path | None, since: datetime | None, until: datetime | None, pa
         lock = position.hold(settings.data_dir)
         standing = Export(settings, position.load(settings.data_dir))
         try:
-            standing.begin(access, datetime.now(UTC))
+            standing.begin(datetime.now(UTC))
             for name in standing.names():
                 before = standing.progress.streams[name].refused
                 sent = _patiently(partial(standing.turn, name, access, datetime.now(UTC), float("inf")), patience)

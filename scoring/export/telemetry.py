@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -30,6 +30,8 @@ SPANS: Final = "evaluation_spans"
 METRICS: Final = "metrics"
 SPELL: Final = 20.0
 """Seconds of one run that go to one stream before the others have their turn."""
+BEFORE: Final = timedelta(seconds=60)
+"""How far before its first start the export begins: traffic may have come while its process was starting."""
 FIRST_WAIT: Final = 1.0
 LONGEST_WAIT: Final = 300.0
 AGAIN: Final = 60.0
@@ -72,19 +74,18 @@ class Export:
         wanted = (TRACES, "traces" in otel.signals), (EVENTS, "logs" in otel.signals), (SPANS, otel.evaluation_spans)
         return [name for name, on in (*wanted, (METRICS, "metrics" in otel.signals)) if on]
 
-    def begin(self, access: Access, at: datetime) -> None:
-        """Give each stream that is new a place to begin: what comes into the log from now on."""
+    def begin(self, at: datetime) -> None:
+        """Give each stream that is new a place to begin: what comes into the log from now on, less what `up` may have taken to start."""
         new = [name for name in self.names() if name not in self.progress.streams]
         if new:
-            newest = self._source(access, at).newest()
             for name in new:
-                self.progress.streams[name] = Stream(newest)
+                self.progress.streams[name] = Stream(int((at - BEFORE).timestamp() * 1e6))
             self.progress.save()
             log.info("sending what comes into the log from now on; `goldwash export otel --since` sends what is older", streams=new)
 
     def run(self, access: Access, at: datetime) -> int:
         """One turn of every stream that need not wait; the count of rows acknowledged. Raises ServiceError, ConfigError."""
-        self.begin(access, at)
+        self.begin(at)
         sent = 0
         for name in self.names():
             wait = self.waits.setdefault(name, Wait())
