@@ -78,7 +78,8 @@ class Otel(Section):
         description="Base URL of an OTLP receiver, such as `http://127.0.0.1:4318` (http) or `http://127.0.0.1:4317` (grpc); empty = off.",
     )
     protocol: Literal["http", "grpc"] = Field(
-        default="http", description='"http" sends protobuf to `/v1/traces` and so on; "grpc" needs `pip install goldwash[grpc]`.'
+        default="http",
+        description='"http" sends protobuf to `/v1/traces` and so on; "grpc" needs the extra of that name (`pip install opentelemetry-exporter-otlp-proto-grpc`).',
     )
     headers: Annotated[Mapping[str, Secret], AfterValidator(_references)] = Field(
         default_factory=dict,

@@ -190,7 +190,7 @@ def _grpc(signal: str, otel: Otel, headers: dict[str, str], seen: Seen) -> Expor
     except ImportError as error:
         raise ConfigError(
             f'[otel] protocol = "grpc" needs a package that is not installed ({error.name}): '
-            'pip install "goldwash[grpc]", or set protocol = "http"'
+            '.venv/bin/pip install opentelemetry-exporter-otlp-proto-grpc (the extra "grpc"), or set protocol = "http"'
         ) from error
     exporters: dict[str, Any] = {"traces": OTLPSpanExporter, "logs": OTLPLogExporter, "metrics": OTLPMetricExporter}
     base = exporters[signal]
