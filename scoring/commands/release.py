@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from proxy.cli import config_option, load_settings
+from scoring.commands.golden_set import shown
 from scoring.commands.release_evidence import evidence
 from scoring.commands.release_gap import gap
 from scoring.commands.release_review import review
@@ -39,7 +40,9 @@ def list_(config: Path | None) -> None:
 
     for one in files.every(files.directory(config)):
         model = one["ships"].get("model") or one["ships"].get("name") or "(unknown)"
-        click.echo(f"{one['at'][:16]}  {one['release']:<20} {one['verdict']['outcome']:<15} {model}  accepted by {one['accepted']['by']}")
+        click.echo(
+            f"{one['at'][:16]}  {one['release']:<20} {one['verdict']['outcome']:<15} {shown(str(model))}  accepted by {shown(str(one['accepted'].get('by')))}"
+        )
 
 
 @release.command()

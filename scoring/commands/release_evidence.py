@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from proxy.cli import config_option, load_settings
-from scoring.commands.golden_set import directory_option, opened
+from scoring.commands.golden_set import directory_option, opened, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,7 +82,7 @@ def _verify(place: Path) -> int:
     lines = checked(whole, str(place))
     words = {True: "ok", False: "FAILED", None: "unknown"}
     for line in lines:
-        click.echo(f"{words[line.ok]:<8} {line.what}: {line.said}")
+        click.echo(f"{words[line.ok]:<8} {shown(line.what, 120)}: {shown(line.said, 200)}")
     failed = sum(line.ok is False for line in lines)
     click.echo(f"{failed} of {len(lines)} checks failed" if failed else f"all {len(lines)} checks hold, or have nothing to rest on")
     return 1 if failed else 0

@@ -21,6 +21,7 @@ KEY: Final = "release_mark"
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 PASSED: Final = "passed"
 _TARGET: Final = ("name", "kind", "model", "upstream", "dialect", "params")
+_PARTS: Final = ("ships", "measured_with", "verdict", "files", "accepted")
 _SECRET: Final = re.compile(r"key|token|secret|password|authorization|credential", re.IGNORECASE)
 
 
@@ -175,6 +176,11 @@ def parse(text: str, place: str) -> dict[str, Any]:
         raise BadRelease(f"{place}: this is no JSON ({error}): take it from the commit that added it") from error
     if not isinstance(value, dict) or value.get(KEY) != FORMAT:
         raise BadRelease(f"{place}: this is no mark of a release that this Goldwash reads: make it with `goldwash release mark`")
+    wrong = [key for key in _PARTS if not isinstance(value.get(key), dict)] + [
+        key for key in ("release", "at") if not isinstance(value.get(key), str)
+    ]
+    if wrong or not isinstance(value["verdict"].get("rulings"), list):
+        raise BadRelease(f"{place}: {wrong[0] if wrong else 'verdict.rulings'} is missing or malformed: make the mark anew")
     return value
 
 

@@ -258,5 +258,7 @@ def test_a_file_that_changed_since_it_was_marked(desk: Desk):
     desk.candidate.write_bytes(desk.candidate.read_bytes() + b"\n")
     assert "was changed since" in str(desk.run("evidence", "v1", code=2).exception)
     assert "there is no such release (v1" in str(desk.run("evidence", "v9", code=2).exception)
+    (desk.directory / "releases" / "v2.json").write_text('{"release_mark": 1, "release": "v2"}')
+    assert "ships is missing" in str(desk.run("evidence", "v2", code=2).exception)
     (desk.directory / "no.zip").write_text("no zip")
     desk.run("evidence", "--verify", str(desk.directory / "no.zip"), code=2)

@@ -16,6 +16,7 @@ from config.settings import load
 from proxy.commands.submission import Submission
 from scoring.commands.release import release
 from scoring.pages import Window
+from scoring.rates import Judged
 from scoring.release.review import quantile, review, spans
 from scoring.release.signals import Signals
 from tests.scoring.made import row, store
@@ -96,6 +97,24 @@ def test_too_few_and_not_over_give_no_verdict():
     assert not running.is_over
     assert any("3 h of 24 h have passed" in note for note in running.notes)
     assert any("the log begins at" in note for note in running.notes)
+
+
+def test_judged_rates_need_labels_on_both_sides():
+    """A failure rate that people's labels bear out is worse when it rose beyond chance; with few labels it is no verdict."""
+
+    def judged(n: int, failures: int) -> tuple[Judged, ...]:
+        names = {"feature": "f", "model": "m", "prompt_version": "v"}
+        return tuple(
+            Judged(f"{k}", AT.date(), float(k < failures), float(k < failures), 0.5, 1.0, "s", f"{k}", "f1", names) for k in range(n)
+        )
+
+    def said(before: tuple[Judged, ...], after: tuple[Judged, ...]) -> str:
+        one, other = side(AT - timedelta(days=1), 24, judged=before), side(AT, 24, judged=after)
+        return verdicts(review("24h", timedelta(hours=24), one, other, AT + timedelta(days=2), None))["judged failure rate"]
+
+    assert said(judged(200, 10), judged(200, 70)) == "worse"
+    assert said(judged(200, 10), judged(200, 11)) == "no change seen"
+    assert said(judged(200, 10), judged(12, 12)) == "too few"
 
 
 def test_quantiles_cover_the_truth():
