@@ -66,8 +66,8 @@ def told(
     """The report's values from files. Raises BadInput."""
     from scoring.gate.alone import decide_alone
     from scoring.gate.decide import decide
+    from scoring.gate.places import known
     from scoring.gate.reports import Report
-    from scoring.gate.reports.places import known
     from scoring.gate.results import read
     from scoring.gate.rules import load
 

@@ -235,8 +235,8 @@ def _check_reports(reports: dict[str, Path | None], files: tuple[Path, ...]) -> 
 
 
 def _write_reports(reports: dict[str, Path | None], outcomes: list[Outcome], files: tuple[Path, ...]) -> None:
+    from scoring.gate.places import known
     from scoring.gate.reports import Report, render
-    from scoring.gate.reports.places import known
 
     places = known(files) if any(reports.values()) else {}
     for name, path in reports.items():

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from scoring.gate.decide import decide
+from scoring.gate.places import known
 from scoring.gate.reports import Report, render
-from scoring.gate.reports.places import known
 from scoring.gate.results import Results, read
 from scoring.gate.rules import Rules
 from scoring.golden.case import Call, CaseCheck, Expected, GoldenCase, Input
