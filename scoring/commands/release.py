@@ -40,9 +40,8 @@ def list_(config: Path | None) -> None:
 
     for one in files.every(files.directory(config)):
         model = one["ships"].get("model") or one["ships"].get("name") or "(unknown)"
-        click.echo(
-            f"{one['at'][:16]}  {one['release']:<20} {one['verdict']['outcome']:<15} {shown(str(model))}  accepted by {shown(str(one['accepted'].get('by')))}"
-        )
+        words = f"{one['verdict']['outcome']:<15} {shown(str(model))}  accepted by {shown(str(one['accepted'].get('by')))}"
+        click.echo(f"{one['at'][:16]}  {one['release']:<20} {words}")
 
 
 @release.command()
