@@ -28,6 +28,7 @@ from scoring.alerts import rules, silences
 from scoring.alerts.channels import Channel, channels, legible
 from scoring.alerts.channels.contract import Environ, NoSecret
 from scoring.alerts.desk import ChannelStanding, Desk, Waiting
+from scoring.alerts.in_force import begin, keep
 from scoring.alerts.incidents import PACE, Incident, Notification, take
 from scoring.alerts.notifications import notification
 from scoring.alerts.rules import RuleFile
@@ -200,15 +201,15 @@ def incidents(data_dir: Path) -> list[Incident]:
 
 
 def job(settings: Settings) -> Job:
-    """For the watcher: reminders, silences that end, and all that waits, every few seconds. Raises ConfigError."""
-    in_force = rules.load(settings.alerts.rules)
+    """For the watcher: reminders, silences that end, and all that waits, every few seconds."""
+    in_force, told = begin(settings)
     to = channels(in_force)
     text = _text(settings.alerts.rules)
-    told: str | None = None
+    kept: RuleFile | None = None
     delivery = Delivery(settings.data_dir, os.environ)
 
     def run(access: Access, now: datetime) -> None:
-        nonlocal in_force, to, text, told
+        nonlocal in_force, kept, to, text, told
         if text != (now_there := _text(settings.alerts.rules)):
             text = now_there
             fresh, wrong = rules.reload(settings.alerts.rules, in_force)
@@ -221,6 +222,10 @@ def job(settings: Settings) -> Job:
             told = wrong
         receive(access, (), in_force, now)
         if told is None:
+            if in_force is not kept:
+                with contextlib.suppress(OSError):
+                    keep(settings, in_force)
+                    kept = in_force
             with Desk(settings.data_dir) as desk:
                 desk.retire((channel.name for channel in to if channel.options.enabled), now)
         delivery.run(to)

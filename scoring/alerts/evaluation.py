@@ -17,12 +17,13 @@ from typing import Any, Final
 import orjson
 import structlog
 
-from config.settings import ConfigError, Settings
+from config.settings import Settings
 from proxy.service.client import Access, ServiceError
 from scoring.alerts import cause, delivery, watchdogs
+from scoring.alerts.in_force import begin
 from scoring.alerts.kinds import Burn, Rule, Watchdog
 from scoring.alerts.looking import Eyes, Key, key_of, look
-from scoring.alerts.rules import RuleFile, load, reload
+from scoring.alerts.rules import RuleFile, reload
 from scoring.alerts.states import Reading, Standing, Transition, advance
 from scoring.outbox import Outbox, record_id
 from scoring.pages import rows
@@ -225,12 +226,11 @@ class Evaluator:
 
 
 def job(settings: Settings) -> Job:
-    """For the watcher: every rule each minute. A rules file with a mistake at the start is told, and the shipped rules watch meanwhile."""
-    try:
-        evaluator = Evaluator(settings, load(settings.alerts.rules))
-    except ConfigError as error:
-        log.warning("the rules file cannot be used; the shipped rules are in force", why=str(error))
-        evaluator = Evaluator(settings, load(None), wrong=str(error))
+    """For the watcher: every rule each minute. A rules file with a mistake at the start is told; the rules before it watch meanwhile."""
+    file, wrong = begin(settings)
+    if wrong:
+        log.warning("the rules file cannot be used", why=wrong)
+    evaluator = Evaluator(settings, file, wrong=wrong)
 
     def run(access: Access, now: datetime) -> None:
         evaluator.run(access, now)

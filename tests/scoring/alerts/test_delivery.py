@@ -23,6 +23,7 @@ from scoring.alerts import delivery, rules
 from scoring.alerts.channels import channels, webhook
 from scoring.alerts.delivery import Delivery, job, receive, standing
 from scoring.alerts.desk import Desk
+from scoring.alerts.in_force import begin
 from scoring.alerts.rules import RuleFile
 from scoring.alerts.states import Reading, State, Transition
 from tests.helpers.goldwash import ROOT, free_port
@@ -467,6 +468,31 @@ def test_only_what_a_channel_was_told_is_repeated_there(tmp_path: Path) -> None:
             clock.pass_(seconds=61)
         assert {one["labels"]["alertname"] for got in receiver.got for one in json.loads(got.body)} == {"latency"}
         assert len(receiver.got) == 4, "the opening, and a repetition in each run"
+
+
+def test_a_mistake_and_a_restart_change_nothing_of_what_is_in_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rules and channels of the last good file hold, and what waits is delivered; without one the shipped rules do."""
+    monkeypatch.setenv("HOOK_SECRET", SECRET)
+    rules_file = tmp_path / "alerts.toml"
+    base = Settings(data_dir=tmp_path / "data")
+    settings = base.model_copy(update={"alerts": base.alerts.model_copy(update={"rules": rules_file})})
+    with Receiver() as receiver:
+        text = "[channel.hook]\n" + "\n".join(f"{key} = {value}" for key, value in hook(receiver.port).items()) + "\n"
+        rules_file.write_text(text + "[channel.oops]\n")
+        file, wrong = begin(settings)
+        assert "it has no kind" in (wrong or "")
+        assert "The shipped rules are in force" in (wrong or "")
+        assert file.channels == {}
+        rules_file.write_text(text)
+        job(settings).run(NoLog(settings.data_dir), START)
+        rules_file.write_text(text + "[channel.")
+        file, wrong = begin(settings)
+        assert list(file.channels) == ["hook"]
+        assert "The rules that were in force before stay in force" in (wrong or "")
+        receive(NoLog(settings.data_dir), [moved(START, "firing", "a")], file, START)
+        job(settings).run(NoLog(settings.data_dir), START)
+        assert len(receiver.got) == 1
+    assert (settings.data_dir / "alerts.in_force.toml").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_damaged_desk_silences_nothing(tmp_path: Path) -> None:
