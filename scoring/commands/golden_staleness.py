@@ -50,7 +50,9 @@ def staleness(
     end = (until.replace(tzinfo=UTC) if until else datetime.now(UTC)).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     with Access(settings) as access:
         seen = observing.observe(access, Window(end - timedelta(weeks=weeks), end), sampling)
-    live = [case for case in cases if case.status != "retired" and case.split == "representative"]
+    alive = [case for case in cases if case.status != "retired"]
+    representative = [case for case in alive if case.split == "representative"]
+    live = representative or [case for case in alive if case.split != "adversarial"]
     found = coverage(seen.texts, [what_varies(case) for case in live])
     gone = old.gone(cases, seen.features)
     families = frozenset(one.of_family or one.model for one in (options.judge, options.second_judge) if one is not None)
@@ -67,7 +69,11 @@ def staleness(
         }
         click.echo(json.dumps(said, indent=1, ensure_ascii=False))
     else:
-        click.echo(f"{len(cases)} cases, {len(live)} of them representative, against {seen.exchanges:,} exchanges of {weeks} weeks")
+        click.echo(
+            f"{len(cases)} cases, {len(representative)} of them representative, against {seen.exchanges:,} exchanges of {weeks} weeks"
+        )
+        if live and not representative:
+            click.echo("no case is representative (`goldwash golden init` makes some): all but attacks are held against the traffic")
         _coverage(found, seen)
         click.echo(f"{len({one.case for one in gone})} cases no longer match the traffic")
         for one in gone[:20]:
@@ -84,7 +90,7 @@ def staleness(
 
 def _coverage(found: Coverage, seen: Observed) -> None:
     if found.distance is None or found.uncovered is None:
-        click.echo(f"distance: not told, {len(seen.texts)} exchanges with bodies and {found.cases} representative cases are too few")
+        click.echo(f"distance: not told, {len(seen.texts)} exchanges with bodies and {found.cases} cases are too few")
         return
     far = found.by_chance is not None and found.distance.value > found.by_chance
     words = f"{found.distance.value:.2f} ({found.distance.low:.2f} to {found.distance.high:.2f}; 0 = the same themes, 1 = none shared)"

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import http.client
 import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from click.testing import CliRunner
@@ -14,6 +23,7 @@ from click.testing import CliRunner
 from scoring.commands.golden import golden
 from scoring.commands.review import review
 from tests.helpers import judge as judges
+from tests.helpers.client import fetch
 from tests.helpers.goldwash import Goldwash
 from tests.helpers.judge import MODEL
 from tests.helpers.upstream import Answer, Upstream, answer
@@ -123,3 +133,104 @@ def test_from_traffic_to_golden_file_and_back(tmp_path: Path) -> None:
             assert (tmp_path / "own" / "cases.jsonl").read_text() == exported
             events = goldwash.sql("SELECT event, count(*) AS n FROM golden_cases GROUP BY event ORDER BY event")
             assert {one["event"] for one in events} >= {"added", "confirmed", "imported"}
+
+
+CORPUS = Path(__file__).parents[4] / "shared" / "corpus"
+KINDS = {"/v1/chat/completions", "/v1/messages", "/v1/responses"}
+HOPS = {"host", "connection", "content-length", "transfer-encoding", "keep-alive", "te", "accept-encoding"}
+
+
+def recorded(number: int) -> list[dict[str, Any]]:
+    """So many recorded exchanges of OpenAI and Anthropic whose request is the real one and whose answer is whole."""
+    found: list[dict[str, Any]] = []
+    with gzip.open(CORPUS / "exchanges.jsonl.gz", "rt", encoding="utf-8") as lines:
+        for line in lines:
+            one = json.loads(line)
+            known = one["provider"] in ("openai", "anthropic") and urlsplit(one["url"]).path in KINDS
+            if known and one["response"]["status"] == 200 and one["request"]["fidelity"] != "synthetic" and one["oracle"].get("text"):
+                found.append(one)
+    return sorted(found, key=lambda one: sha256(one["id"].encode()).digest())[:number]
+
+
+@contextmanager
+def replayed() -> Iterator[str]:
+    """The corpus' own replaying upstream, in a process; its address."""
+    command = [sys.executable, str(CORPUS / "replay_upstream.py"), str(CORPUS / "exchanges.jsonl.gz"), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        found = re.search(r":(\d+)$", process.stdout.readline().strip())
+        assert found
+        try:
+            yield f"http://127.0.0.1:{found[1]}"
+        finally:
+            process.kill()
+
+
+def stern(item: str, evidence: str) -> tuple[str, str, int]:
+    """A judge that fails every third answer, by its words alone: the same one at every run."""
+    verdict, quote, confidence = judges.rule(item, evidence)
+    if sha256(evidence.partition("<answer>")[2].encode()).digest()[0] % 3:
+        return verdict, quote, confidence
+    return {"yes": "no", "no": "yes"}[verdict], quote, 95
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CORPUS.exists(), reason="the recorded traffic is not here")
+def test_recorded_traffic_becomes_a_golden_file(tmp_path: Path) -> None:
+    """Real providers' answers through the real proxy, checked and judged over HTTP; what failed is confirmed, exported and taken in again."""
+    with replayed() as upstream, Upstream(judges.judge(by=stern)) as judge:
+        upstreams = {name: {"url": upstream} for name in ("openai", "anthropic")} | {"judge": {"url": judge.url}}
+        with Goldwash(tmp_path / "house", upstreams) as goldwash:
+            (goldwash.directory / "config").mkdir()
+            (goldwash.directory / "config" / "scoring.toml").write_text(
+                f'[sampling]\nrate = 1.0\nenvironments = ["test", "production"]\n[judge]\nupstream = "judge"\nmodel = "{MODEL}"\nfamily = "house"\n'
+            )
+            records = recorded(40)
+            for one in records:
+                url = urlsplit(one["url"])
+                headers = [(name, value) for name, value in one["request"]["headers"] if name.lower() not in HOPS]
+                headers.append(("x-corpus-id", one["id"]))
+                body = base64.b64decode(one["request"]["body_b64"])
+                assert fetch(goldwash.port, one["method"], f"/{one['provider']}{url.path}", headers, body).status == 200
+            goldwash.flush()
+
+            def run(*arguments: str, code: int = 0) -> str:
+                done = goldwash.cli(*arguments, timeout=120)
+                assert done.returncode == code, (arguments, done.stdout, done.stderr)
+                return done.stdout
+
+            day = datetime.now(UTC).date().isoformat()
+            summary = json.loads(run("score", "--date", day, "--json"))
+            assert summary["checked"] == len(records)
+            assert summary["calls"] == len(judge.requests) > 20
+            failed = [
+                str(row["id"])
+                for row in goldwash.sql(
+                    "SELECT exchange_id::VARCHAR AS id FROM score_ledger WHERE passed = false AND decided_by = 'judge' ORDER BY 1"
+                )
+            ]
+            assert 3 <= len(failed) < summary["drawn"]
+            for exchange_id in failed:
+                run("review", "label", exchange_id, "fail", "--who", "ann", "--note", "not what the customer asked for")
+            run("golden", "add", "--flagged", "6")
+            cases = [json.loads(line) for line in run("golden", "list", "--json").splitlines()]
+            assert 3 <= len(cases) <= 6
+            assert {case["source"]["exchange_id"] for case in cases} <= set(failed)
+            for case in cases:
+                assert case["observed"]
+                assert case["rubric"]["verdict"] == "fail"
+                run("golden", "confirm", case["id"], "--who", "ann")
+            exported = run("golden", "export")
+            assert [json.loads(line)["status"] for line in exported.splitlines()] == ["confirmed"] * len(cases)
+
+            calls = len(judge.requests)
+            run("score", "--date", day)
+            run("golden", "add", *[case["source"]["exchange_id"] for case in cases])
+            assert len(judge.requests) == calls
+            assert run("golden", "export") == exported
+            for name in ("goldwash", "promptfoo", "csv"):
+                there = tmp_path / name
+                written = there / "exported"
+                run("golden", "export", "--format", name, "--output", str(written))
+                run("golden", "import", str(written), "--format", name, "--dir", str(there / "set"))
+                assert run("golden", "export", "--dir", str(there / "set")) == exported

@@ -143,5 +143,8 @@ def test_staleness_on_a_log(tmp_path: Path):
     assert "prompt version v1 is not used any more, v2 is" in told.output
     said = json.loads(run("--json").output)
     assert said["coverage"]["uncovered"]["value"] == pytest.approx(1 / 3)
+    failures = [one.model_copy(update={"split": "regression"}) for one in cases]
+    (tmp_path / "golden" / "cases.jsonl").write_text(text_of(failures))
+    assert "no case is representative" in run().output
     assert run("--most", "0.2").exit_code == 1
     assert run("--most", "0.4").exit_code == 0
