@@ -57,8 +57,8 @@ class UnitTests:
     memory_mb: int = option(512, "Memory that they may take.")
 
     def __post_init__(self) -> None:
-        if not self.module.isidentifier():
-            raise ValueError(f"module is {self.module!r}: write a name that Python can import, such as answer")
+        if not self.module.isidentifier() or self.module == "test_answer":
+            raise ValueError(f"module is {self.module!r}: write a name that Python can import and the tests do not have, such as answer")
         if not 0 < self.seconds <= 600:
             raise ValueError(f"seconds is {self.seconds:g}: write a number up to 600")
         if not 64 <= self.memory_mb <= 65536:

@@ -9,6 +9,7 @@ nothing that is installed, is loaded before.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib
 import json
@@ -35,6 +36,7 @@ RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1
 """Rights over files that each version of Landlock knows; all of them are taken away but those given back."""
 SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives")
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random", "/dev/full")
+LINUX = sys.platform == "linux"
 MOST_OPEN, MOST_WRITTEN, MOST_PROCESSES = 64, 16 << 20, 32
 
 
@@ -52,9 +54,10 @@ def main(report: int) -> None:
         signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGKILL))
         _, status = os.waitpid(child, 0)
         sys.exit(os.waitstatus_to_exitcode(status) & 0xFF)
-    libc.prctl(PDEATHSIG, signal.SIGKILL)
+    if LINUX:
+        libc.prctl(PDEATHSIG, signal.SIGKILL)
+        libc.prctl(NO_NEW_PRIVS, 1, 0, 0, 0)
     held["files"] = _landlock(libc, order["directory"])
-    libc.prctl(NO_NEW_PRIVS, 1, 0, 0, 0)
     result = _run(order)
     os.write(report, json.dumps({"nonce": order["nonce"], "held": held, **result}).encode()[:60_000])
     sys.stdout.flush()
@@ -74,7 +77,8 @@ def _limits(order: dict[str, Any]) -> None:
     for kind, most in wanted:
         hard = resource.getrlimit(kind)[1]
         least = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(kind, (least, least))
+        with contextlib.suppress(ValueError, OSError):  # macOS knows some of them by name alone
+            resource.setrlimit(kind, (least, least))
 
 
 def _mine() -> int:
@@ -93,12 +97,12 @@ def _mine() -> int:
 
 def _alone(libc: ctypes.CDLL) -> bool:
     """No network, no view of other processes, no shared memory with them. Needs user namespaces."""
-    return bool(libc.unshare(NEWUSER | NEWNET | NEWPID | NEWIPC | NEWUTS | NEWNS) == 0)
+    return LINUX and bool(libc.unshare(NEWUSER | NEWNET | NEWPID | NEWIPC | NEWUTS | NEWNS) == 0)
 
 
 def _landlock(libc: ctypes.CDLL, directory: str) -> bool:
     """Reads the system and Python, writes the temporary directory, and sees no other file. Needs Landlock (Linux 5.13)."""
-    version = libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), 1)
+    version = libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), 1) if LINUX else 0
     if version < 1:
         return False
     rights = RIGHTS.get(min(version, 5), RIGHTS[1])
@@ -124,7 +128,6 @@ def _landlock(libc: ctypes.CDLL, directory: str) -> bool:
         allowed = given & rights if Path(path).is_dir() else given & rights & (EXECUTE | READ_FILE | WRITE_FILE)
         libc.syscall(ADD_RULE, ruleset, 1, struct.pack("=Qi", allowed, place), 0)
         os.close(place)
-    libc.prctl(NO_NEW_PRIVS, 1, 0, 0, 0)
     done = libc.syscall(RESTRICT_SELF, ruleset, 0)
     os.close(ruleset)
     return bool(done == 0)
