@@ -79,7 +79,8 @@ class Otel(Section):
     )
     protocol: Literal["http", "grpc"] = Field(
         default="http",
-        description='"http" sends protobuf to `/v1/traces` and so on; "grpc" needs the extra of that name (`pip install opentelemetry-exporter-otlp-proto-grpc`).',
+        description='"http" sends protobuf to `/v1/traces` and so on; "grpc" needs the extra of that name '
+        "(`pip install opentelemetry-exporter-otlp-proto-grpc`).",
     )
     headers: Annotated[Mapping[str, Secret], AfterValidator(_references)] = Field(
         default_factory=dict,

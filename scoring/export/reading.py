@@ -18,6 +18,8 @@ from proxy.service.client import Access, ServiceError
 NOWHERE: Final = "00000000-0000-0000-0000-000000000000"
 TOO_LARGE: Final = 413
 """Status of a result that is larger than the service gives."""
+ANSWERED: Final = timedelta(days=10)
+"""How long before its score an answer is looked for, as the roll-ups do."""
 SETTLE: Final = timedelta(seconds=60)
 """How long a lake's rows are left alone: its log services commit at once, and the stamps of two of them may come out of order."""
 
@@ -67,7 +69,25 @@ class Source:
         names = [*_columns(_SCORE, "s"), "coalesce(s.response_id, e.response_id) AS response_id"]
         names += ["CAST(s.exchange_id AS VARCHAR) AS exchange_id", "e.trace_id", "e.span_id"]
         query = f"SELECT {', '.join(names)} FROM scores s LEFT JOIN exchanges e ON e.exchange_id = s.exchange_id"  # noqa: S608
-        return self._page(query, f"s.{'created_at' if by == 'accepted_at' else by}", "s.record_id", after, limit)
+        page = self._page(query, f"s.{'created_at' if by == 'accepted_at' else by}", "s.record_id", after, limit)
+        self._place([row for row in page.rows if row["exchange_id"] is None and row["response_id"] is not None])
+        return page
+
+    def _place(self, rows: list[dict[str, Any]]) -> None:
+        """Find the exchange of scores that know the provider's id of the answer alone: the newest with that id in the ten days before."""
+        if not rows:
+            return
+        said = sorted({row["response_id"] for row in rows})
+        since = min(row["created_us"] for row in rows) - int(ANSWERED.total_seconds() * 1e6)
+        found = self.access.rows(
+            "SELECT response_id, CAST(arg_max(exchange_id, accepted_at) AS VARCHAR) AS exchange_id, "  # noqa: S608  a number of our own
+            "arg_max_null(trace_id, accepted_at) AS trace_id, arg_max_null(span_id, accepted_at) AS span_id FROM exchanges "
+            f"WHERE accepted_at >= make_timestamptz({since}) AND response_id IN (SELECT unnest($said)) GROUP BY response_id",
+            {"said": said},
+        )
+        known = {row["response_id"]: row for row in found}
+        for row in rows:
+            row.update(known.get(row["response_id"], {}))
 
     def newest(self) -> int:
         """Microseconds of the newest row's loaded_at; 0 where there is none. Raises ServiceError."""

@@ -20,6 +20,8 @@ from scoring.export.identity import Identity, identity, span_of
 Row = Mapping[str, Any]
 SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 EVALUATION: Final = "gen_ai.evaluation.result"
+OWN: Final = frozenset({"checks", "check", "judge", "second_judge", "judge_item", "second_judge_item", "anchor", "anchor_item"})
+"""Kinds of scores that the night itself writes."""
 MOST_TEXT: Final = 8192
 """Characters of one attribute that is no content."""
 
@@ -70,7 +72,7 @@ def resource(otel: Otel, version: str) -> Resource:
 
 
 def of_exchange(row: Row, otel: Otel, resource: Resource, scope: InstrumentationScope) -> ReadableSpan:
-    """row: of scoring.export.reading.EXCHANGES."""
+    """row: of Source.exchanges."""
     who = identity(row["exchange_id"], row["trace_id"], row["span_id"])
     kind = error_type(row["error_type"], row["status"], row["ending"])
     said = row["error_message"] if otel.content else None
@@ -121,9 +123,15 @@ def attributes(row: Row, otel: Otel) -> dict[str, Any]:
 
 
 def evaluation(row: Row, otel: Otel) -> dict[str, Any]:
-    """The attributes of a score. row: of scoring.export.reading.SCORES."""
-    label = row["label"] if row["label"] is not None else {True: "pass", False: "fail", None: None}[row["passed"]]
-    value = row["value"] if row["value"] is not None else None if row["passed"] is None else float(row["passed"])
+    """The attributes of a score. row: of Source.scores.
+
+    Of our own scores the column `value` says something else (a judge's confidence, how many checks failed): there 1 is pass and 0 fail.
+    """
+    own = row["kind"] in OWN
+    label = {True: "pass", False: "fail", None: None}[row["passed"]]
+    value = None if row["passed"] is None else float(row["passed"])
+    if not own:
+        label, value = label if row["label"] is None else row["label"], value if row["value"] is None else row["value"]
     found: dict[str, Any] = {
         "gen_ai.evaluation.name": row["name"] or "unknown",
         "gen_ai.evaluation.score.value": value,
@@ -135,6 +143,8 @@ def evaluation(row: Row, otel: Otel) -> dict[str, Any]:
         "goldwash.evaluation.id": row["record_id"],
         "goldwash.evaluation.kind": row["kind"],
         "goldwash.evaluation.passed": row["passed"],
+        "goldwash.evaluation.confidence": row["value"] if own and "judge" in row["kind"] else None,
+        "goldwash.evaluation.label": row["label"] if own else None,
         "goldwash.evaluation.scorer": row["scorer"],
         "goldwash.evaluation.scorer_version": row["scorer_version"],
         "goldwash.evaluation.fingerprint": row["fingerprint"],

@@ -89,7 +89,7 @@ def test_a_score_is_an_event_in_the_span_of_what_was_scored(room, receiver):
     assert (event.trace_id, event.span_id) == (span.trace_id, span.span_id)
     assert attributes(event) == {
         "gen_ai.evaluation.name": "grounded",
-        "gen_ai.evaluation.score.value": 0.25,
+        "gen_ai.evaluation.score.value": 0.0,
         "gen_ai.evaluation.score.label": "fail",
         "gen_ai.evaluation.explanation": "the answer names a price that no document has",
         "gen_ai.response.id": "chatcmpl-0",
@@ -97,9 +97,25 @@ def test_a_score_is_an_event_in_the_span_of_what_was_scored(room, receiver):
         "goldwash.evaluation.id": record,
         "goldwash.evaluation.kind": "judge",
         "goldwash.evaluation.passed": False,
+        "goldwash.evaluation.confidence": 0.25,
         "goldwash.evaluation.scorer": "judge-1",
         "goldwash.evaluation.cost_usd": 0.001,
     }
+
+
+def test_scores_of_others_are_sent_as_they_said_it_and_found_by_the_answers_id(room, receiver):
+    """A score that knows the provider's id of the answer alone joins that exchange's span; value and label are theirs."""
+    (row,) = room.store(range(1), trace_id=TRACE)
+    said = {"kind": "external", "value": 3.5, "label": "good", "passed": None, "reason": None}
+    room.score(None, 0, response_id="chatcmpl-0", created_at=row["accepted_at"], **said)
+    room.score(None, 1, response_id="never-seen", created_at=row["accepted_at"], **said)
+    room.turn(room.export(receiver.url, protocol=receiver.protocol), "traces", "evaluation_events")
+    (span,), (found, lost) = receiver.spans, receiver.events
+    assert (found.trace_id, found.span_id) == (span.trace_id, span.span_id)
+    assert attributes(found)["gen_ai.evaluation.score.value"] == 3.5
+    assert attributes(found)["gen_ai.evaluation.score.label"] == "good"
+    assert lost.span_id == b""
+    assert attributes(lost)["gen_ai.response.id"] == "never-seen"
 
 
 def test_histograms_have_the_buckets_and_the_sums_of_the_conventions(room, receiver):
