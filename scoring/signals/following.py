@@ -178,13 +178,15 @@ def _known(access: Access, span: Window) -> dict[tuple[str, Name], Known]:
 
 
 def _write(outbox: Outbox, signal: Signal, before: Known | None) -> bool:
-    if before is not None and (before.value, before.label) == (signal.value, signal.label):
+    gone = signal.label == WITHDRAWN
+    if before is not None and before.label == signal.label and (gone or before.value == signal.value):
         return False
     content: dict[str, Any] = {
         "exchange_id": signal.exchange_id,
         "name": signal.name,
         "kind": "signal",
-        "value": signal.value,
+        "value": None if gone else signal.value,
+        "unscored": WITHDRAWN if gone else None,
         "label": signal.label,
         "scorer": "goldwash",
         "scorer_version": VERSION,

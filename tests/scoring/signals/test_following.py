@@ -115,6 +115,9 @@ def test_what_comes_late_is_taken_in_and_what_it_disproves_is_withdrawn(settings
     assert (second, "abandoned", 2, "withdrawn") in after
     assert (second, "rephrased", 1, "reworded") in after
     assert (late, "abandoned", 1, "after the answer") in after
+    with Access(settings) as access:
+        (row,) = access.rows("SELECT value, unscored FROM scores WHERE label = 'withdrawn'")
+    assert (row["value"], row["unscored"]) == (None, "withdrawn"), "sums of values do not count it"
     assert step(settings, cursor, START + timedelta(hours=5)) == 0
 
 
