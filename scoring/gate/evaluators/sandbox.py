@@ -100,11 +100,16 @@ async def _run(directory: Path, order: dict[str, Any], seconds: float) -> Outcom
         return Outcome(False, f"the tests took longer than {seconds:g} s", printed=said)
     if report is None:
         return Outcome(False, _died(process.returncode or 0, seconds, said), printed=said)
-    ran, failed = int(report["ran"]), int(report["failed"])
+    ran, failed = report["ran"], report["failed"]
     held = {name: bool(value) for name, value in report["held"].items()}
     if failed:
         return Outcome(
-            False, f"{failed} of {max(ran, failed)} tests failed, first {report['first']}: {report['words']}", ran, failed, said, held
+            False,
+            f"{failed} of {max(ran, failed)} tests failed, first {report.get('first')}: {report.get('words')}",
+            ran,
+            failed,
+            said,
+            held,
         )
     if not ran:
         return Outcome(None, "the test file holds no test: write functions test_…() or a unittest.TestCase", printed=said, held=held)
@@ -141,7 +146,10 @@ def _report(reading: int, nonce: str) -> dict[str, Any] | None:
         value = json.loads(os.read(reading, MOST_REPORT) or b"null")
     except (BlockingIOError, ValueError):
         return None
-    return value if isinstance(value, dict) and value.get("nonce") == nonce else None
+    if not isinstance(value, dict) or value.get("nonce") != nonce:
+        return None
+    is_whole = isinstance(value.get("ran"), int) and isinstance(value.get("failed"), int) and isinstance(value.get("held"), dict)
+    return value if is_whole else None
 
 
 def _died(code: int, seconds: float, said: str) -> str:

@@ -148,3 +148,18 @@ async def test_many_run_at_once():
     """Sandboxes do not stand in each other's way."""
     outcomes = await asyncio.gather(*(run(f"def f(x): return {n} * x") for n in (2, 3, 2, 3)))
     assert [outcome.passed for outcome in outcomes] == [True, False, True, False]
+
+
+async def test_a_forged_report_is_no_report():
+    """Neither a result without the run's secret nor one that lacks its figures is believed, and none of them ends the run."""
+    forged = "import os\nfor fd in range(3, 20):\n    try: os.write(fd, b'{}')\n    except OSError: pass\n"
+    for line in ('{"nonce": "x", "ran": 1, "failed": 0, "held": {}}', '{"nonce": "x"}', "[]", "null", "{"):
+        outcome = await run(forged.replace("{}", line) + "os._exit(0)")
+        assert outcome.passed is False
+        assert "before its tests did" in outcome.reason
+    steals = (
+        "import gc, json, os\n"
+        "nonce = next((one['nonce'] for one in gc.get_objects() if isinstance(one, dict) and 'nonce' in one), '')\n"
+        "for fd in range(3, 20):\n    try: os.write(fd, json.dumps({'nonce': nonce}).encode())\n    except OSError: pass\nos._exit(0)"
+    )
+    assert (await run(steals)).passed is False
