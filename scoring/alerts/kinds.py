@@ -90,7 +90,7 @@ class Quality(Common):
     """`kind = "quality"`: an indicator's week against its baseline, and a CUSUM on its days beside it."""
 
     kind: Literal["quality"] = "quality"
-    sli: SliName = "judged_pass"
+    sli: SliName = Field(default="judged_pass", description="The indicator; see below.")
     drop: Share = Field(default=0.05, description="How far the mean must lie under its baseline.")
     window_days: Annotated[int, Field(ge=2, le=28)] = Field(default=7, description="Days of the mean.")
     baseline_days: Annotated[int, Field(ge=7, le=180)] = Field(
@@ -112,7 +112,7 @@ class Errors(Common):
     """`kind = "errors"`: an indicator's share over a limit in a long window and in a short one."""
 
     kind: Literal["errors"] = "errors"
-    sli: SliName = "errors"
+    sli: SliName = Field(default="errors", description="The indicator; see below.")
     limit: Share = Field(default=0.02, description="Share of bad events.")
     long: Length = Field(default=timedelta(hours=1), description="Window that shows it matters.")
     short: Length = Field(default=timedelta(minutes=5), description="Window that shows it goes on.")

@@ -38,7 +38,7 @@ class Tuned:
     key: str
     slices: int  # that it looked at
     trials: tuple[Trial, ...]
-    advised: float | None  # the lowest threshold that gives no more than is wanted; None = each gives more, or there was nothing to see
+    advised: float | None  # the lowest threshold that gives no more than is wanted (or one); None = each gives more, or nothing was seen
     days: float
 
     def a_month(self, trial: Trial) -> float:
@@ -58,7 +58,8 @@ def tune(rule: Rule, judged: Judged, days: float, wanted: float) -> Tuned:
         slices = sum(any(one.breached is not None for one in stream) for stream in told)
         spans = [span for stream in told for span in _firing(changed, stream)]
         trials.append(Trial(_threshold(changed), _apart(spans), len(spans), multiple == 1.0))
-    few = [trial for trial in trials if MONTH * trial.incidents / days <= wanted]
+    allowed = wanted and max(wanted * days / MONTH, 1.0)  # one in a week is no reason to call it four a month too many
+    few = [trial for trial in trials if trial.incidents <= allowed]
     advised = few[0].threshold if few and slices else None
     return Tuned(rule.name, rule.kind, KEYS[rule.kind], slices, tuple(trials), advised, days)
 
