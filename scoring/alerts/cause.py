@@ -154,7 +154,7 @@ def most(found: Sequence[Mapping[str, Any]]) -> Carried | None:
     """The value that brings most of the surplus, from rows of (column, value, is_now, n, bad). Pure."""
     totals = {(row["is_now"]): [0.0, 0.0] for row in found}
     for row in found:
-        if row["column"] == "feature":  # each exchange stands once in each column
+        if row["column"] == "upstream":  # each exchange stands once in each column, and upstreams are few
             totals[row["is_now"]][0] += row["n"]
             totals[row["is_now"]][1] += row["bad"]
     n, bad = totals.get(True, [0.0, 0.0])

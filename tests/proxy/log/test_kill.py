@@ -68,5 +68,6 @@ def test_kills_at_random_instants_lose_and_double_nothing(room, tmp_path: Path):
     assert set(stored) == expected
     assert room.balanced()
     assert room.sql("SELECT ending, count(*) FROM exchanges WHERE ending <> 'complete' GROUP BY 1") == [("lost", 3)]
+    assert room.one("SELECT sum(exchanges), sum(complete), sum(lost) FROM rollups") == (len(expected), len(expected) - 3, 3)
     assert room.sql("SELECT * FROM losses") == []
     assert list((tmp_path / "spool").iterdir()) == []
