@@ -1,7 +1,8 @@
 """Judges frozen anchors again: items that people labelled, whose earlier verdicts are known, so that a changed judge shows by its flips.
 
 Anchors are chosen by hash among the labelled items of each rubric that still have their bodies, those that are anchors already first, so
-that they stay the same ones. Every `anchor_days` each is asked again; `goldwash calibrate` compares the first verdict with the last.
+that they stay the same ones. Each is asked again `anchor_days` after the judge last saw it; `goldwash calibrate` compares the first verdict
+with the last.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ _ANCHORS: Final = """
         SELECT exchange_id, bool_or(split = 'rubric_dev') AS tuned FROM labels WHERE passed IS NOT NULL AND exchange_id IS NOT NULL
         GROUP BY exchange_id),
     read AS (
-        SELECT exchange_id, min(created_at) AS since, max(created_at) FILTER (fingerprint IN (SELECT unnest($marks))) AS last
-        FROM scores WHERE kind = 'anchor' GROUP BY exchange_id)
+        SELECT exchange_id, min(created_at) FILTER (kind = 'anchor') AS since,
+            max(created_at) FILTER (fingerprint IN (SELECT unnest($marks))) AS last
+        FROM scores WHERE kind IN ('anchor', 'judge') AND exchange_id IN (SELECT exchange_id FROM labelled) GROUP BY exchange_id)
     SELECT l.item, l.exchange_id::VARCHAR AS exchange_id, l.trace_id, l.exchanges, l.feature, l.task, l.model, l.prompt_version, l.risk,
         l.inclusion_probability AS p, l.is_random, l.rubric, l.day, r.last,
         CAST(coalesce(e.request_bytes, 0) + coalesce(e.response_bytes, 0) AS BIGINT) AS bytes

@@ -221,17 +221,18 @@ def test_a_judged_text_that_gives_orders_is_not_obeyed(house):
 
 @pytest.mark.slow
 def test_anchors_are_judged_again_and_a_changed_judge_shows(house):
-    """Labelled items are asked about once a period, a second run asks nothing, and flips of a judge that became another are drift."""
+    """Labelled items are asked about again after their time and not before, and flips of a judge that became another are drift."""
     ids = [house.ask(f"Question {number}? SAY {prose(random.Random(number), 120)}") for number in range(24)]
     house.goldwash.flush()
     house.settings()
     assert json.loads(house.score("--json").stdout)["anchors"] == 0
     for one in ids[:22]:
         assert house.goldwash.cli("review", "label", one, "pass", "--who", "ann", "--origin", "audit").returncode == 0
+    assert json.loads(house.score("--json").stdout)["calls"] == 0
+    house.settings("anchor_days = 1e-6")
     calls = len(house.judge.requests)
     first = json.loads(house.score("--json").stdout)
     assert (first["anchors"], first["calls"], len(house.judge.requests) - calls) == (22, 22, 22)
-    assert json.loads(house.score("--json").stdout)["calls"] == 0
     drift = json.loads(house.goldwash.cli("calibrate", "--json").stdout)["judges"]
     assert [one["drift"]["flips"] for one in drift if one["drift"]] == [0]
 
@@ -240,7 +241,6 @@ def test_anchors_are_judged_again_and_a_changed_judge_shows(house):
         return {"yes": "no", "no": "yes"}[verdict], quote, confidence
 
     house.judge.on("/v1/chat/completions", judges.judge(by=harsh))
-    house.settings("anchor_days = 1e-6")
     verdicts = house.rows("SELECT * FROM score_ledger ORDER BY item")
     assert json.loads(house.score("--json").stdout)["anchors"] == 22
     assert house.rows("SELECT * FROM score_ledger ORDER BY item") == verdicts
