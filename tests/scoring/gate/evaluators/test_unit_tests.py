@@ -18,7 +18,7 @@ from tests.scoring.gate.evaluators.made import case, reply
 TESTS = "from answer import f\n\n\ndef test_it():\n    assert f(2) == 4, f(2)\n\n\ndef test_zero():\n    assert f(0) == 0\n"
 
 
-async def run(code: str, tests: str = TESTS, seconds: float = 5.0) -> Outcome:
+async def run(code: str, tests: str = TESTS, seconds: float = 30.0) -> Outcome:
     return await sandbox.tested(code, tests, module="answer", seconds=seconds, memory_mb=256)
 
 
@@ -96,7 +96,7 @@ async def test_what_does_not_end_is_ended_with_all_it_started(code):
     outcome = await run(f"MARK = '{marker}'\n{code}", seconds=1)
     assert outcome.passed is False
     assert "longer than" in outcome.reason
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 20
 
 
 def working_directories() -> list[str]:
@@ -111,12 +111,17 @@ def working_directories() -> list[str]:
 
 async def test_it_cannot_escape_by_a_session_of_its_own(tmp_path: Path):
     """A daemon that the code starts, in a session of its own, ends with it."""
-    beat = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        while True:\n            open('beat', 'w').write('x'); time.sleep(0.05)\n    os._exit(0)\ndef f(x): return 2 * x"
+    marker = f"daemon-{os.getpid()}-{time.monotonic_ns()}"
+    beat = (
+        f"import os, time\nos.mkdir('{marker}')\n"
+        f"if os.fork() == 0:\n    os.setsid()\n    os.chdir('{marker}')\n    if os.fork() == 0:\n        while True: time.sleep(0.05)\n"
+        "    os._exit(0)\ndef f(x): return 2 * x"
+    )
     outcome = await run(beat)
     if not outcome.held.get("namespaces"):
         pytest.skip("this kernel gives no user namespaces to this user")
     assert outcome.passed is True
-    assert not [place for place in working_directories() if "goldwash-tests-" in place]
+    assert not [place for place in working_directories() if marker in place]
 
 
 async def test_it_inherits_nothing_of_the_environment(monkeypatch: pytest.MonkeyPatch):
