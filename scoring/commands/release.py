@@ -73,7 +73,9 @@ def sample(name: str, results: Path, size: int, out: Path | None) -> None:
 @click.argument("name")
 @click.argument("results", type=FILE)
 @click.option("--accepted-by", required=True, help="Who accepts it: a person's name.")
-@click.option("--baseline", type=FILE, help="The result file it was held against: the verdict is worked out from both, here.")
+@click.option(
+    "--baseline", type=FILE, help="The result file it was held against; else held_against/ beside RESULTS, where the gate ran it again."
+)
 @click.option("--anchor", type=FILE, help="The anchor baseline, where one is pinned.")
 @click.option("--verdict", type=FILE, help="What `goldwash gate … --json FILE` wrote, instead of working it out.")
 @click.option("--rules", type=FILE, help="The gate's rules; else config/gate.toml here, else the shipped ones.")
@@ -96,6 +98,7 @@ def mark(config: Path | None, name: str, results: Path, **said: Any) -> None:
 
     from scoring.gate.results import read
     from scoring.gate.rules import SHIPPED
+    from scoring.gate.running import HELD_AGAINST
     from scoring.release import files
     from scoring.release.mark import mark as marked
     from scoring.release.mark import text_of
@@ -105,6 +108,9 @@ def mark(config: Path | None, name: str, results: Path, **said: Any) -> None:
     home = folder.parent
     at = _at(said["at"])
     found = read(results)
+    beside = results.parent / HELD_AGAINST / results.name
+    if beside.is_file():  # the gate ran cases of the baseline again, and decided on those runs too
+        said["baseline"] = beside
     verdict, rules = _verdict(config, found, said, at)
     resting: dict[str, dict[str, Any]] = {"results": files.described(results, home)}
     for role in ("baseline", "anchor", "verdict"):

@@ -189,6 +189,15 @@ def test_a_verdict_file_of_the_gate(desk: Desk):
     assert desk.marked["files"]["verdict"]["path"] == "verdict.json"
 
 
+def test_a_baseline_that_the_gate_ran_again(desk: Desk):
+    """Where the gate added runs to the baseline, the file with those runs is what the release rests on."""
+    beside = desk.directory / "held_against" / desk.candidate.name
+    beside.parent.mkdir()
+    shutil.copy(desk.base, beside)
+    desk.run("mark", "v1", str(desk.candidate), "--accepted-by", "ann")
+    assert desk.marked["files"]["baseline"]["path"] == "held_against/candidate.jsonl"
+
+
 def test_evidence_is_the_same_bytes_and_verifies(desk: Desk, tmp_path: Path):
     """Two bundles are equal to the byte; everything that can be worked out again comes to the same."""
     desk.mark("--sample", str(desk.filled()))
