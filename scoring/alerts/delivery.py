@@ -29,7 +29,7 @@ from scoring.alerts.channels import Channel, channels, legible
 from scoring.alerts.channels.contract import Environ, NoSecret
 from scoring.alerts.desk import ChannelStanding, Desk, Waiting
 from scoring.alerts.in_force import begin, keep
-from scoring.alerts.incidents import PACE, Incident, Notification, take
+from scoring.alerts.incidents import Incident, Notification, take
 from scoring.alerts.notifications import notification
 from scoring.alerts.rules import RuleFile
 from scoring.alerts.sending import Outcome, send
@@ -48,6 +48,8 @@ BUDGET: Final = 30.0
 """Seconds after which one run stops beginning new messages."""
 PATIENCE: Final = 5.0
 """Seconds that one run waits for its channels: who is slow is not waited for."""
+RECENT: Final = timedelta(days=30)
+"""How long ago a silence may have ended that is still looked at: what it held back is told when a watcher that was off comes back."""
 RESOLVED_AGAIN: Final = timedelta(minutes=5)
 """How long Alertmanager asks to be told again that something is over."""
 EVERY: Final = 10.0
@@ -308,7 +310,7 @@ def _explained(what: Notification, explain: Explain | None) -> Notification:
 
 def _silences(access: Access, desk: Desk, now: datetime) -> list[Silence]:
     try:
-        found = silences.read(access, now - PACE.forget * 30)
+        found = silences.read(access, now - RECENT)
     except (ServiceError, OSError):
         return desk.silences()
     desk.keep_silences(found)
