@@ -92,7 +92,7 @@ class Source:
     def newest(self) -> int:
         """Microseconds of the newest row's loaded_at; 0 where there is none. Raises ServiceError."""
         found = self.access.rows(
-            "SELECT greatest((SELECT max(epoch_us(loaded_at)) FROM exchanges), (SELECT max(epoch_us(loaded_at)) FROM scores)) AS at_us"
+            "SELECT epoch_us(greatest((SELECT max(loaded_at) FROM exchanges), (SELECT max(loaded_at) FROM scores))) AS at_us"
         )
         return int(found[0]["at_us"] or 0)
 

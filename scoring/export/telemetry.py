@@ -86,13 +86,13 @@ class Export:
     def run(self, access: Access, at: datetime) -> int:
         """One turn of every stream that need not wait; the count of rows acknowledged. Raises ServiceError, ConfigError."""
         self.begin(at)
-        sent = 0
+        sent, newest = 0, self.newest(access, at)
         for name in self.names():
             wait = self.waits.setdefault(name, Wait())
             if time.monotonic() < wait.until:
                 continue
             try:
-                sent += self.turn(name, access, at)
+                sent += self.turn(name, access, at, newest=newest)
             except Held as error:
                 self._held(name, wait, error)
             else:
@@ -101,11 +101,18 @@ class Export:
                 self.waits[name] = Wait()
         return sent
 
-    def turn(self, name: str, access: Access, at: datetime, until: float | None = None) -> int:
-        """Send what one stream has, for SPELL seconds at most. Raises Held, ServiceError, ConfigError."""
+    def newest(self, access: Access, at: datetime) -> int | None:
+        """Up to where a stream that comes to the end has seen all; None = that cannot be said. Raises ServiceError."""
+        source = self._source(access, at)
+        return None if source.until else source.newest()
+
+    def turn(self, name: str, access: Access, at: datetime, until: float | None = None, newest: int | None = None) -> int:
+        """Send what one stream has, until then (monotonic) or for SPELL seconds. newest: what `newest` said before.
+
+        Raises Held, ServiceError, ConfigError.
+        """
         stream = self.progress.streams[name]
         source = self._source(access, at)
-        newest = None if source.until else source.newest()
         ends = time.monotonic() + SPELL if until is None else until
         if name == METRICS:
             came = self._metrics(stream, source, lambda: time.monotonic() < ends)

@@ -81,7 +81,8 @@ class Room:
     def turn(self, export: Export, *names: str) -> int:
         """A turn of some streams, of all where none is named."""
         with Access(export.settings) as access:
-            return sum(export.turn(name, access, NOW) for name in names or export.names())
+            newest = export.newest(access, NOW)
+            return sum(export.turn(name, access, NOW, newest=newest) for name in names or export.names())
 
 
 @pytest.fixture
