@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -270,6 +272,39 @@ def test_a_history_that_the_provider_keeps() -> None:
     assert (first, "rephrased") in names
     assert (second, "regenerated") in names
     assert [name for one, name in names if one == talk.rows[2]["exchange_id"]] == ["rephrased"]
+
+
+def _anthropic(said: list[tuple[str, str]]) -> dict[str, Any]:
+    return {"system": "Help.", "messages": [{"role": role, "content": [{"type": "text", "text": text}]} for role, text in said]}
+
+
+def _gemini(said: list[tuple[str, str]]) -> dict[str, Any]:
+    return {"contents": [{"role": "model" if role == "assistant" else role, "parts": [{"text": text}]} for role, text in said]}
+
+
+def _responses(said: list[tuple[str, str]]) -> dict[str, Any]:
+    kinds = {"user": "input_text", "assistant": "output_text"}
+    return {"instructions": "Help.", "input": [{"role": role, "content": [{"type": kinds[role], "text": text}]} for role, text in said]}
+
+
+def _converse(said: list[tuple[str, str]]) -> dict[str, Any]:
+    return {"messages": [{"role": role, "content": [{"text": text}]} for role, text in said]}
+
+
+@pytest.mark.parametrize("written", [_anthropic, _gemini, _responses, _converse])
+def test_every_dialect_s_conversations_are_followed(written: Callable[[list[tuple[str, str]]], dict[str, Any]]) -> None:
+    """Messages, generateContent, Responses and Converse: without a session, by the conversation alone."""
+    talk = Talk(None, feature=None)
+    first = ("user", "When does the shop in Bern open on Sunday?")
+    second = ("user", "When on Sunday does the shop open in Bern?")
+
+    def ask(second_: float, answer: str, said: list[tuple[str, str]]) -> str:
+        return talk.ask(second_, None, answer, messages=[], request_body=json.dumps(written(said)))
+
+    one = ask(0, ANSWER, [first])
+    two = ask(40, OTHER, [first, ("assistant", ANSWER), second])
+    ask(70, OTHER, [first, ("assistant", ANSWER), second])
+    assert [(id_, name) for id_, name, _ in found(talk)] == [(one, "rephrased"), (two, "regenerated")]
 
 
 def test_odd_requests_are_passed_over() -> None:
