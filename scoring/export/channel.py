@@ -128,6 +128,8 @@ def _http(signal: str, otel: Otel, headers: dict[str, str], seen: Seen, now: Cal
 
 def _of_http(signal: str, response: Any, now: float) -> Outcome:
     status = response.status_code
+    if 200 <= status < 300 and response.headers.get("Content-Type", "").startswith("text/html"):
+        return Outcome("held", f"{response.url} answers with a web page: it is no OTLP receiver, or a login stands before it")
     if 200 <= status < 300:
         return _partly(signal, response.content or b"", "json" in response.headers.get("Content-Type", ""))
     why = f"{response.url} answers {status} {response.reason or ''}".strip()

@@ -76,7 +76,7 @@ def of_exchange(row: Row, otel: Otel, resource: Resource, scope: Instrumentation
     who = identity(row["exchange_id"], row["trace_id"], row["span_id"])
     kind = error_type(row["error_type"], row["status"], row["ending"])
     said = row["error_message"] if otel.content else None
-    start = row["accepted_us"] * 1000
+    start = _time(row["accepted_us"])
     return ReadableSpan(
         name=span_name(row),
         context=_context(who.trace_id, who.span_id),
@@ -87,7 +87,7 @@ def of_exchange(row: Row, otel: Otel, resource: Resource, scope: Instrumentation
         kind=SpanKind.CLIENT,
         status=Status(StatusCode.ERROR, _short(said) if said else None) if kind else Status(),
         start_time=start,
-        end_time=start if row["ended_us"] is None else max(row["ended_us"] * 1000, start),
+        end_time=max(_time(row["ended_us"]), start),
     )
 
 
@@ -157,8 +157,8 @@ def as_event(row: Row, otel: Otel, resource: Resource, scope: InstrumentationSco
     """A score as the event `gen_ai.evaluation.result`, in the span of what was scored where that is known."""
     who = _scored(row)
     record = LogRecord(
-        timestamp=row["created_us"] * 1000,
-        observed_timestamp=row["created_us"] * 1000,
+        timestamp=_time(row["created_us"]),
+        observed_timestamp=_time(row["created_us"]),
         severity_number=SeverityNumber.INFO,
         attributes=evaluation(row, otel),
         event_name=EVALUATION,
@@ -170,7 +170,7 @@ def as_event(row: Row, otel: Otel, resource: Resource, scope: InstrumentationSco
 def as_span(row: Row, otel: Otel, resource: Resource, scope: InstrumentationScope) -> ReadableSpan:
     """A score as a span under the span of what was scored, with the same event in it: for receivers that take traces only."""
     who = _scored(row)
-    at = row["created_us"] * 1000
+    at = _time(row["created_us"])
     said = evaluation(row, otel)
     context = _context(who.trace_id if who else int(row["record_id"].replace("-", ""), 16), span_of("evaluation", row["record_id"]))
     return ReadableSpan(
@@ -194,6 +194,11 @@ def _scored(row: Row) -> Identity | None:
 
 def _context(trace_id: int, span_id: int, *, remote: bool = False) -> SpanContext:
     return SpanContext(trace_id, span_id, is_remote=remote, trace_flags=SAMPLED)
+
+
+def _time(at_us: int | None) -> int:
+    """Nanoseconds since 1970, which the protocol knows no time before; 0 = not known."""
+    return max(at_us or 0, 0) * 1000
 
 
 def _short(text: str) -> str:

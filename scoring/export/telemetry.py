@@ -6,7 +6,7 @@ import copy
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import Any, Final
@@ -127,13 +127,13 @@ class Export:
         otel = self.settings.otel
 
         def spans(rows: list[Row]) -> Outcome:
-            return self.channel.send("traces", [of_exchange(row, otel, self._resource, self._scope) for row in rows])
+            return self._each("traces", rows, lambda row: of_exchange(row, otel, self._resource, self._scope))
 
         def events(rows: list[Row]) -> Outcome:
-            return self.channel.send("logs", [as_event(row, otel, self._resource, self._scope) for row in rows])
+            return self._each("logs", rows, lambda row: as_event(row, otel, self._resource, self._scope))
 
         def evaluations(rows: list[Row]) -> Outcome:
-            return self.channel.send("traces", [as_span(row, otel, self._resource, self._scope) for row in rows])
+            return self._each("traces", rows, lambda row: as_span(row, otel, self._resource, self._scope))
 
         read, key, made = (source.exchanges, "exchange_id", "accepted_us") if name == TRACES else (source.scores, "record_id", "created_us")
         send = {TRACES: spans, EVENTS: events, SPANS: evaluations}[name]
@@ -142,6 +142,18 @@ class Export:
             return read(after, limit, by)
 
         return Following(stream, key, "loaded_us" if by == "loaded_at" else made, page, send, otel.batch)
+
+    def _each(self, signal: str, rows: list[Row], make: Callable[[Row], Any]) -> Outcome:
+        """Send what rows become; one that cannot become anything is told and counted, and does not stop the others for ever."""
+        made, broken = [], 0
+        for row in rows:
+            try:
+                made.append(make(row))
+            except Exception:  # whatever is odd about one row
+                broken += 1
+                log.exception("a row cannot be sent; it is passed over", exchange=row.get("exchange_id"), record=row.get("record_id"))
+        outcome = self.channel.send(signal, made) if made else Outcome("acknowledged")
+        return replace(outcome, rejected=outcome.rejected + broken) if outcome.kind == "acknowledged" else outcome
 
     def _metrics(self, stream: Stream, source: Source, going_on: Callable[[], bool]) -> Advance:
         """Count what is new into the histograms, send them, and keep both counts and position where that was acknowledged."""

@@ -152,6 +152,35 @@ def test_a_receiver_that_takes_nothing_loses_nothing(room, receiver, status):
     assert len(ids(receiver)) == 3
 
 
+def test_a_web_page_is_no_receipt(room, receiver):
+    """200 with HTML comes from a login or from another program: the cursor stays."""
+    room.store(range(2))
+    receiver.script.append(Said(200, {"Content-Type": "text/html; charset=utf-8"}))
+    export = room.export(receiver.url)
+    with pytest.raises(Held, match="answers with a web page"):
+        room.turn(export, "traces")
+    assert export.progress.streams["traces"].sent == 0
+
+
+def test_a_row_that_cannot_be_said_stops_nobody(room, receiver, monkeypatch):
+    """A fault of ours in one row costs that row, counted as refused; times before 1970 are no fault."""
+    from scoring.export import telemetry
+
+    rows = room.store(range(3), accepted_at=NOW.replace(year=1960), ended_at=None)
+    real = telemetry.of_exchange
+
+    def faulty(row, *rest):
+        if row["exchange_id"] == rows[1]["exchange_id"]:
+            raise ValueError("odd")
+        return real(row, *rest)
+
+    monkeypatch.setattr(telemetry, "of_exchange", faulty)
+    export = room.export(receiver.url)
+    room.turn(export, "traces")
+    assert len(ids(receiver)) == 2
+    assert export.progress.streams["traces"].refused == 1
+
+
 def test_the_pause_that_a_receiver_asks_for_is_kept(room, receiver, monkeypatch):
     """Retry-After in seconds or as a date; until then nothing is asked, and the file says since when it waits."""
     from proxy.service.client import Access
