@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
 
@@ -74,9 +75,10 @@ class Evaluator:
                 self._restore(access, now)
             found = self._look(access, now)
             self.away_since = None
-        except (ServiceError, OSError) as error:
+        except (ServiceError, OSError, HTTPException) as error:
             if isinstance(error, ServiceError) and error.status not in AWAY:
                 raise
+            self.eyes = Eyes()  # what was seen before it broke off is seen again
             self.away_since = min(self.away_since or now, now)
             found = self._look_without_log(now)
         moved = self._advance(found, now)

@@ -36,6 +36,8 @@ _GOLDEN: Final = """
         WHERE run_id = (SELECT arg_max(run_id, "at") FROM gate_runs WHERE passed IS NOT NULL)
             AND passed IS NOT NULL AND coalesce(status, '') <> 'known_failing' GROUP BY golden_case)"""
 
+_JUDGED: Final = "SELECT count(*) AS n, max(created_at) AS newest FROM score_items"
+
 Key = tuple[tuple[str, str], ...]
 
 
@@ -48,11 +50,11 @@ def key_of(slice_: Slice) -> Key:
 class Eyes:
     """What was seen before and still holds, by rule. Forgotten when the rules change."""
 
-    kept: dict[tuple[str, str], tuple[datetime, Any]] = field(default_factory=dict)
+    kept: dict[tuple[str, str], tuple[Any, Any]] = field(default_factory=dict)
     costs: dict[str, dict[datetime, dict[Key, Spent]]] = field(default_factory=dict)  # rule -> beginning of a span -> slice
 
-    def held(self, rule: Rule, what: str, at: datetime, made: Callable[[], Any]) -> Any:
-        """What was made for this time, or is made now."""
+    def held(self, rule: Rule, what: str, at: object, made: Callable[[], Any]) -> Any:
+        """What was made for this time (or whatever it holds for), or is made now."""
         known = self.kept.get((rule.name, what))
         if known is None or known[0] != at:
             known = self.kept[rule.name, what] = at, made()
@@ -173,7 +175,11 @@ def _quality(access: Access, rule: Quality, now: datetime, eyes: Eyes) -> list[R
         since = yesterday - timedelta(days=quality.HISTORY)
         return measuring.days(access, rule.sli, rule.slices, since, yesterday, rule.most_slices)
 
-    found = eyes.held(rule, "days", _floor(now, DAYS_EVERY), streams)
+    every = _floor(now, DAYS_EVERY)
+    holds: object = every
+    if rule.sli == "judged_pass":  # asked of the rows: anew only where there are others
+        holds = eyes.held(rule, "stamp", every, lambda: tuple(rows(access, _JUDGED)[0].values()))
+    found = eyes.held(rule, "days", (yesterday, holds), streams)
     seen = [(key_of(slice_), days.first, days.n.tobytes(), days.failed.tobytes()) for slice_, days in found]
     if not eyes.is_new(rule, "seen", now, (yesterday, sorted(seen))):
         return None

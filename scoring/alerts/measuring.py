@@ -96,13 +96,17 @@ def days(access: Access, sli: str, dimensions: Sequence[str], since: date, last:
     """Each slice's days (UTC) of an indicator: from `since` to the last with data, or to `last` if overdue. Raises ServiceError."""
     parameters = {"from": since.isoformat(), "to": (last + timedelta(days=1)).isoformat()}
     if sli == "judged_pass":
-        base = """
-            SELECT i.day, i.feature, coalesce(e.response_model, i.model) AS response_model, i.prompt_version,
-                e.provider || '/' || coalesce(e.operation, '?') AS route, 1 AS n, CAST(NOT i.passed AS INTEGER) AS failed
-            FROM score_ledger i LEFT JOIN (
-                SELECT exchange_id, response_model, provider, operation FROM exchanges
-                WHERE accepted_at >= CAST($from AS TIMESTAMPTZ) - INTERVAL 1 DAY) e ON e.exchange_id = i.exchange_id
-            WHERE i.day >= CAST($from AS DATE) AND i.day < CAST($to AS DATE) AND i.passed IS NOT NULL AND coalesce(i.is_random, true)"""
+        joined = f"""
+            LEFT JOIN (
+                SELECT exchange_id, {ROUTE} AS route FROM exchanges
+                WHERE accepted_at >= CAST($from AS TIMESTAMPTZ) - INTERVAL 1 DAY AND accepted_at < CAST($to AS TIMESTAMPTZ) + INTERVAL 1 DAY
+            ) e ON e.exchange_id = i.exchange_id"""  # noqa: S608  names of our own
+        by_route = "route" in dimensions
+        base = f"""
+            SELECT i.day, i.feature, i.model AS response_model, i.prompt_version, {"e.route" if by_route else "NULL::VARCHAR AS route"},
+                1 AS n, CAST(NOT i.passed AS INTEGER) AS failed
+            FROM score_ledger i {joined if by_route else ""}
+            WHERE i.day >= CAST($from AS DATE) AND i.day < CAST($to AS DATE) AND i.passed IS NOT NULL AND coalesce(i.is_random, true)"""  # noqa: S608
     else:
         source, n, failed, where = _source(sli)
         base = f"""
