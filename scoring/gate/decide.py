@@ -66,8 +66,12 @@ def deliberate(
     anchor: Results | None = None,
     strict: bool = False,
     may_rerun: bool = True,
+    settled_later: frozenset[str] = frozenset(),
 ) -> Generator[Rerun, Reruns, Verdict]:
-    """Yields wishes for reruns and takes their rows, until nothing is left to ask; returns the verdict. Raises BadInput."""
+    """Yields wishes for reruns and takes their rows, until nothing is left to ask; returns the verdict. Raises BadInput.
+
+    settled_later: rules whose failure the caller looks at again, so that it ends nothing here.
+    """
     check_runs(base, candidate)
     for other in (base, anchor):
         if other is not None:
@@ -83,7 +87,7 @@ def deliberate(
         )
     for look, total in enumerate(totals, 1):
         asked |= _doubtful(hearing)
-        if not _may_change(hearing, asked):
+        if not _may_change(hearing, asked, settled_later):
             break
         first = 1 + max(row.run for row in (*base.rows, *candidate.rows) if row.case in asked)
         wish = Rerun(tuple(sorted(asked)), total - reached, first, look)
@@ -121,9 +125,10 @@ def _doubtful(hearing: _Hearing) -> set[str]:
     return found
 
 
-def _may_change(hearing: _Hearing, asked: set[str]) -> bool:
+def _may_change(hearing: _Hearing, asked: set[str], settled_later: frozenset[str]) -> bool:
     """Whether more runs of these can change the outcome: nothing has failed for good, and something is in doubt."""
-    if any(ruling.state in {State.FAILED, State.UNMEASURED} for name, ruling in hearing.rulings.items() if name != "guarding"):
+    open_rules = {"guarding", *settled_later}
+    if any(ruling.state in {State.FAILED, State.UNMEASURED} for name, ruling in hearing.rulings.items() if name not in open_rules):
         return False
     mended = hearing.rulings["guarding"]
     in_doubt = hearing.rulings["regression"].state is State.INCONCLUSIVE or mended.state is State.FAILED

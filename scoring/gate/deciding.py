@@ -14,6 +14,7 @@ from scoring.gate.lifecycle import owed_to_release
 from scoring.gate.results import Result, Results
 from scoring.gate.rules import Rules
 from scoring.gate.targets.variants import Variant
+from scoring.gate.timing import is_doubtful, timed
 from scoring.gate.verdict import Verdict
 from scoring.gate.words import Status
 
@@ -49,7 +50,16 @@ async def decided(
     check_judges(base, candidate)
     if prove and base_variant is not None:
         base, candidate = await _proved(base, candidate, rules, variant, base_variant, rerun)
-    steps = deliberate(base, candidate, rules, today=today, anchor=anchor, strict=strict, may_rerun=may_rerun and base_variant is not None)
+    steps = deliberate(
+        base,
+        candidate,
+        rules,
+        today=today,
+        anchor=anchor,
+        strict=strict,
+        may_rerun=may_rerun and base_variant is not None,
+        settled_later=frozenset({"latency"}),
+    )
     try:
         wish = next(steps)
         while base_variant is not None:
@@ -60,6 +70,9 @@ async def decided(
             wish = steps.send((more_base, more))
     except StopIteration as end:
         verdict: Verdict = end.value
+        if is_doubtful(verdict):
+            beside = base_variant if may_rerun else None
+            verdict = await timed(verdict, base, candidate, rules, variant, beside, rerun, strict=strict)
         return Decided(verdict, base, candidate)
     raise AssertionError("reruns were asked for although nothing can be run again")
 

@@ -43,6 +43,9 @@ from scoring.judge.rubric import load_all
 from scoring.progress import Quiet
 from scoring.tasks import RUBRICS
 
+HELD_AGAINST = Path("held_against")
+"""Beside the result files: the baseline with the runs that were added to it, so that the verdict can be found again from files alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -99,7 +102,7 @@ async def _asking(ready: Ready, progress: Progress) -> AsyncIterator[Asking]:
     memory = judged(memory_file)
     said = {row.case: str(row.extra["output"]) for row in (ready.base.rows if ready.base else ()) if row.extra.get("output")}
     rubrics = load_all((home / "config" / "rubrics", RUBRICS))
-    async with client.session(settings.gate.concurrency) as session:
+    async with client.session(2 * settings.gate.concurrency) as session:  # both sides are timed at once
         try:
             async with judging.opened(
                 settings, options, pricer, rubrics=rubrics, baseline=said, memory=memory, environ=ready.environ, recorded=is_recorded
@@ -153,6 +156,10 @@ async def _column(ready: Ready, column: Column, asking: Asking, today: date) -> 
     decision = await _decided(ready, column, asking, Results(results.rows, state(results.header), results.name), today)
     final = Results(decision.candidate.rows, state(decision.candidate.header, asking.spent), results.name)
     write(final, path)
+    if decision.base is not None and ready.base is not None and len(decision.base.rows) > len(ready.base.rows):
+        beside = path.parent / HELD_AGAINST / path.name
+        beside.parent.mkdir(exist_ok=True)
+        write(decision.base, beside)
     return Outcome(variant, final, decision.verdict, decision.base, path, asking.spent)
 
 

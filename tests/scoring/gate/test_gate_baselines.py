@@ -11,7 +11,8 @@ from proxy.service.client import Access
 from scoring.gate.results import read
 from scoring.golden.case import lines_of
 from scoring.pages import rows
-from tests.helpers.golden import RIGHT, case, judged
+from tests.helpers.golden import JSON, RIGHT, case, completion, judged
+from tests.helpers.upstream import answer
 
 PATH = "/v1/chat/completions"
 
@@ -102,6 +103,12 @@ def test_a_doubtful_drop_is_run_again_on_both_sides(shop, gate):
     assert len(shop.upstream.to(PATH)) - before == 80 + 16
     written = read(shop.results()[-1])
     assert sum(row.confirming for row in written.rows) == 8
+    beside = shop.results()[-1].parent / "held_against" / shop.results()[-1].name
+    assert sum(row.confirming for row in read(beside).rows) == 8
+    compared = gate("compare", beside, shop.results()[-1])  # the same decision from the files alone
+    assert compared.code == 0
+    assert "16 runs added to confirm" in compared.out
+    assert "unclear" not in compared.out
     assert gate(shop.file, "--no-reruns", "--strict", "--no-cache").code == 0  # each failed its first run only
 
 
@@ -223,3 +230,27 @@ def test_an_anchor_by_another_judge_moves_with_the_baseline(shop, gate):
     done = gate("baseline", "make", shop.file)
     assert "anchor.jsonl is moved to it, since another judge graded the one before" in done.out
     assert gate(shop.file).code == 0
+
+
+def test_a_slower_machine_is_no_slower_release_and_a_slower_release_is(shop, gate):
+    """A rise is measured again on both sides at once; without that it is a warning."""
+    (shop.directory / "config" / "gate.toml").unlink()
+    shop.put([case(one) for one in range(16)])
+    two_prompts(shop)
+    gate("baseline", "make", shop.file, "--targets", "old")
+    lines = current(shop).read_text("utf-8").splitlines()
+    rows_ = [{**row, "latency_ms": 1.0} if "case" in (row := json.loads(line)) else row for line in lines]
+    current(shop).write_text("".join(json.dumps(row) + "\n" for row in rows_), "utf-8")
+    slow = answer(200, JSON, completion(RIGHT), delay=0.2)
+    shop.says = lambda system, question: slow
+    done = gate(shop.file, "--targets", "new")
+    assert done.code == 0, done.out
+    assert "asked of both sides at once, the typical case takes" in done.out
+    done = gate(shop.file, "--targets", "new", "--no-reruns")
+    assert done.code == 0
+    assert "unclear   latency" in done.out
+    slower = answer(200, JSON, completion(RIGHT), delay=0.9)
+    shop.says = lambda system, question: slower if system.startswith("new") else slow
+    done = gate(shop.file, "--targets", "new", "--no-cache")
+    assert done.code == 1, done.out
+    assert "FAILED    latency     asked of both sides at once" in done.out
