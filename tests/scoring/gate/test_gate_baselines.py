@@ -108,7 +108,7 @@ def test_a_doubtful_drop_is_run_again_on_both_sides(shop, gate):
     compared = gate("compare", beside, shop.results()[-1])  # the same decision from the files alone
     assert compared.code == 0
     assert "16 runs added to confirm" in compared.out
-    assert "unclear" not in compared.out
+    assert "  unclear  " not in compared.out
     assert gate(shop.file, "--no-reruns", "--strict", "--no-cache").code == 0  # each failed its first run only
 
 
