@@ -17,11 +17,11 @@ import orjson
 import structlog
 
 from config.settings import Settings
-from proxy.service.client import Access
+from proxy.service.client import Access, ServiceError
 from proxy.service.opinions import uuid7
 from scoring.logged import GENERATIVE, SELECTION, LoggedExchange
 from scoring.outbox import Outbox, record_id
-from scoring.pages import WITHIN, Window, rows
+from scoring.pages import WITHIN, Window, rows, windows
 from scoring.signals.detect import FOLLOW, NAMES, VERSION, WITHDRAWN, Name, Signal, detect
 from scoring.signals.turn import Turn, turn
 from scoring.watch import Job
@@ -41,6 +41,8 @@ PAGE: Final = 500
 BUDGET: Final = 30.0
 """Seconds after which one run of the job stops; the next goes on."""
 CURSOR: Final = "signals_cursor"
+AWAY: Final = frozenset({502, 503, 504})
+"""Status by which the log service says that it cannot be asked now."""
 STEP: Final = timedelta(minutes=10)
 """How far the cursor moves before it is written down again."""
 
@@ -99,8 +101,14 @@ def follow(access: Access, outbox: Outbox, cursor: Cursor, now: datetime, budget
     exchanges = signals = 0
     while start < until and time.monotonic() - began < budget:
         end = min(start + SPAN, until)
-        done = compute(access, outbox, Window(start, end))
-        exchanges, signals = exchanges + done.exchanges, signals + done.signals
+        try:
+            done = compute(access, outbox, Window(start, end))
+            exchanges, signals = exchanges + done.exchanges, signals + done.signals
+        except ServiceError as error:
+            if error.status in AWAY:
+                raise
+            why = str(error)[:200]  # too large for the log's limits, say: what comes after it must not wait for ever
+            structlog.get_logger("signals").warning("a span could not be looked at for signals", start=start.isoformat(), why=why)
         start = _next(access, end, until)
         cursor.through = max(cursor.through, start)
     if start >= until:
@@ -146,22 +154,25 @@ def read_cursor(access: Access, now: datetime) -> Cursor:
 
 
 def _turns(access: Access, near: Window, parts: int, part: int) -> Iterator[Turn]:
-    after = "00000000-0000-0000-0000-000000000000"
-    while True:
-        page = rows(
+    """The turns of a part of the people, read in windows of so many bytes that no answer of the log is too large."""
+    where = f"{_APP} AND {_PERSON} % $parts = $part"
+    given = {**_OPERATIONS, "parts": parts, "part": part}
+    for window, _ in windows(access, near, where, given):
+        after = "00000000-0000-0000-0000-000000000000"
+        while page := rows(
             access,
             f"SELECT {SELECTION}, e.ended_at, e.api_key_hash FROM exchanges e LEFT JOIN "  # noqa: S608  names of our own
-            f"(SELECT * FROM bodies b WHERE {WITHIN.format('b.')}) b USING (exchange_id) WHERE {WITHIN.format('e.')} AND {_APP} "
-            f"AND {_PERSON} % $parts = $part AND e.exchange_id > CAST($after AS UUID) ORDER BY e.exchange_id LIMIT $size",
-            {**near.parameters, **_OPERATIONS, "parts": parts, "part": part, "after": after, "size": PAGE},
-        )
-        for row in page:
-            made = turn(LoggedExchange.from_row(row), _time(row["ended_at"]), row["api_key_hash"])
-            if made is not None:
-                yield made
-        if not page or (len(page) < PAGE and len(page) < access.settings.sql.max_rows):
-            return
-        after = str(page[-1]["exchange_id"])
+            f"(SELECT * FROM bodies b WHERE {WITHIN.format('b.')}) b USING (exchange_id) WHERE {WITHIN.format('e.')} AND {where} "
+            "AND e.exchange_id > CAST($after AS UUID) ORDER BY e.exchange_id LIMIT $size",
+            {**window.parameters, **given, "after": after, "size": PAGE},
+        ):
+            for row in page:
+                made = turn(LoggedExchange.from_row(row), _time(row["ended_at"]), row["api_key_hash"])
+                if made is not None:
+                    yield made
+            after = str(page[-1]["exchange_id"])
+            if len(page) < PAGE and len(page) < access.settings.sql.max_rows:
+                break
 
 
 def _known(access: Access, span: Window) -> dict[tuple[str, Name], Known]:

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from config.settings import Settings
 from proxy.commands.submission import Submission, load
 from proxy.log.attach import Log
-from proxy.service.client import Access
+from proxy.service.client import Access, ServiceError
 from scoring.commands.signals import signals as command
 from scoring.outbox import Outbox
 from scoring.signals import following
@@ -142,6 +142,23 @@ def test_a_long_empty_time_is_passed_over(settings: Settings) -> None:
     step(settings, cursor, START + timedelta(days=365))
     assert time.monotonic() - began < 5
     assert cursor.through == START + timedelta(days=365) - timedelta(minutes=35)
+
+
+def test_a_span_that_the_log_refuses_stops_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told and passed over; a log that is away is waited for."""
+    put(settings, talk(), loaded=START)
+    status = 413
+
+    def refuse(*_: object) -> None:
+        raise ServiceError(status, "too many rows", "ask for less")
+
+    monkeypatch.setattr(following, "compute", refuse)
+    cursor = Cursor(START - timedelta(days=1))
+    assert step(settings, cursor, START + timedelta(hours=1)) == 0
+    assert cursor.through == START + timedelta(minutes=25)
+    status = 503
+    with pytest.raises(ServiceError):
+        step(settings, Cursor(START - timedelta(days=1)), START + timedelta(hours=1))
 
 
 def test_many_people_are_taken_in_parts(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
