@@ -39,14 +39,18 @@ def checks(access: Access, span: Window, where: str = APP, parameters: Mapping[s
 
 
 def unhappy(access: Access, span: Window, where: str = APP, parameters: Mapping[str, Any] | None = None) -> dict[str, Count]:
-    """`thumbs-down` and `corrections`: exchanges that users complained of, or corrected, of all."""
+    """`thumbs-down` and `corrections`: exchanges that users complained of, or corrected, of all; empty where no user said anything at all,
+    since silence is not contentment.
+    """
     sql = f"""
         WITH said AS (
             SELECT e.exchange_id, bool_or({UNHAPPY}) AS bad, bool_or({CORRECTED}) AS corrected
             FROM feedback f JOIN exchanges e ON e.exchange_id = f.exchange_id OR (f.exchange_id IS NULL AND e.response_id = f.response_id)
             WHERE {WITHIN.format("e.")} AND {where} GROUP BY 1)
         SELECT count(*) AS n, count(*) FILTER (s.bad AND NOT coalesce(s.corrected, false)) AS thumbs,
-            count(*) FILTER (s.corrected) AS corrected
+            count(*) FILTER (s.corrected) AS corrected, count(s.exchange_id) AS said
         FROM exchanges e LEFT JOIN said s USING (exchange_id) WHERE {WITHIN.format("e.")} AND {where}"""  # noqa: S608
     row = rows(access, sql, {**span.parameters, **(parameters or {})})[0]
+    if not row["said"]:
+        return {}
     return {"thumbs-down": Count(row["thumbs"], row["n"]), "corrections": Count(row["corrected"], row["n"])}

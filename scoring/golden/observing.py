@@ -72,4 +72,4 @@ def _halves(access: Access, before: Window, after: Window) -> tuple[list[Trend],
     first, second = online.checks(access, before), online.checks(access, after)
     formats = [Trend(name, *second[name], *first[name]) for name in FORMATS if name in first and name in second]
     said, says = online.unhappy(access, before), online.unhappy(access, after)
-    return formats, [Trend(name, *says[name], *said[name]) for name in says]
+    return formats, [Trend(name, *says[name], *said[name]) for name in says if name in said]

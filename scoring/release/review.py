@@ -100,6 +100,8 @@ def review(span: str, length: timedelta, before: Signals, after: Signals, now: d
         notes.append("nothing is known of the time before")
     if after.unpriced:
         notes.append(f"{after.unpriced:,} exchanges after it have no known price")
+    if not before.users and not after.users:
+        notes.append("no user said anything on either side (`POST /api/feedback`)")
     if not any(one.name == "judged failure rate" for one in signals):
         notes.append("no judged rate: the night has sampled too little of one of the sides (`goldwash score`)")
     versions = tuple(sorted(after.versions.items(), key=lambda one: (-one[1], one[0])))
@@ -108,8 +110,9 @@ def review(span: str, length: timedelta, before: Signals, after: Signals, now: d
 
 def _shares(before: Signals, after: Signals, names: Sequence[str], level: float) -> Iterator[Signal]:
     yield _share("errors", (before.errors, before.exchanges), (after.errors, after.exchanges), level)
-    for name in sorted(after.users):
-        yield _share(name, tuple(before.users[name]), tuple(after.users[name]), level)
+    for name in sorted(before.users.keys() | after.users.keys()):  # where one side is silent and the other not, the silent one said 0
+        one, other = before.users.get(name, (0, before.exchanges)), after.users.get(name, (0, after.exchanges))
+        yield _share(name, tuple(one), tuple(other), level)
     for name in names:
         yield _share(f"check {name}", tuple(before.checks[name]), tuple(after.checks[name]), level)
 
