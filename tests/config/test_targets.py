@@ -66,3 +66,23 @@ def test_what_cannot_be_used_is_told(tmp_path, text, says):
     with pytest.raises(ConfigError) as error:
         settings(tmp_path, text)
     assert says in str(error.value)
+
+
+def test_targets_reach_the_processes_of_up_unchanged(tmp_path):
+    """Through the settings' own text, with lists of prompts and tools in files."""
+    found = settings(
+        tmp_path,
+        """
+        [target.a]
+        prompt = { file = ["one.md", "two.md"], at = "/system" }
+        tools = "tools.json"
+        params = { stop = ["x"], nested = { deep = 1 } }
+        [target.b]
+        kind = "command"
+        command = ["python", "bot.py"]
+        tools = [{ name = "t" }]
+        """,
+    )
+    assert found.target["a"].prompt is not None
+    assert [str(file) for file in found.target["a"].prompt.files] == ["one.md", "two.md"]
+    assert type(found).from_dump(found.dump()) == found
