@@ -96,9 +96,11 @@ def silences_(config: Path | None, every: bool, as_json: bool) -> None:
 @config_option
 @click.argument("channel")
 @click.option(
-    "--severity", type=click.Choice(["critical", "warning", "info"]), default="info", show_default=True, help="How grave it says it is."
+    "--severity",
+    type=click.Choice(["critical", "warning", "info"]),
+    help="How grave it says it is; default: the least that CHANNEL hears of.",
 )
-def test(config: Path | None, channel: str, severity: str) -> None:
+def test(config: Path | None, channel: str, severity: str | None) -> None:
     """Send a made-up incident to CHANNEL now, and its end: whether the way is open is then known."""
     from scoring.alerts import rules
     from scoring.alerts.channels import channels
@@ -117,7 +119,7 @@ def test(config: Path | None, channel: str, severity: str) -> None:
     kinds: tuple[Kind, ...] = ("opened", "resolved")
     for kind in kinds:
         now = datetime.now(UTC)
-        what = _made_up(kind, severity, made_at, now)
+        what = _made_up(kind, severity or to[channel].options.least, made_at, now)
         try:
             message = to[channel].message(what, os.environ, now)
         except NoSecret as error:

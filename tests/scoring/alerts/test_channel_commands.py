@@ -108,6 +108,17 @@ def test_a_channel_is_tried(config: Path, tmp_path: Path) -> None:
         assert [json.loads(one.body)["data"]["kind"] for one in receiver.got] == ["opened", "resolved"]
 
 
+def test_a_channel_for_the_gravest_only_is_tried_with_such_a_one(config: Path, tmp_path: Path) -> None:
+    """Whoever tries a channel wants to see something there."""
+    with Receiver() as receiver:
+        channel(tmp_path, receiver.port)
+        with (tmp_path / "config" / "alerts.toml").open("a") as file:
+            file.write('least = "critical"\n')
+        assert run(config, "test", "hook").exit_code == 0
+        assert [json.loads(one.body)["data"]["severity"] for one in receiver.got] == ["critical", "critical"]
+        assert "opened is not told there" in run(config, "test", "hook", "--severity", "info").output
+
+
 def test_what_a_silence_of_the_log_covers_is_not_told(config: Path) -> None:
     """The watcher reads silences from the log, and goes by those it knew while the log is down."""
     settings = load(config, {})
