@@ -46,6 +46,8 @@ def prepare(case: GoldenCase, variant: Variant, blobs: Mapping[str, bytes]) -> P
     path = None
     prompt = None
     if variant.prompt is not None:
+        if body is None and target.kind == "endpoint":  # a case of another tool that has vars alone: the prompt is all that is said
+            body = {"messages": [{"role": "user", "content": ""}]}
         prompt = rendered(variant.prompt, case.input.vars, case.id)
         body = put(body, variant.prompt.at, prompt, where)
     if isinstance(body, dict):

@@ -110,6 +110,17 @@ def test_a_case_without_a_model_needs_one_of_the_target():
     assert prepared(bare, model="m").path == "/v1/chat/completions"
 
 
+def test_a_case_of_vars_alone_is_asked_with_the_prompt():
+    """As sets of prompt tools are written: no request, only what its template wants."""
+    bare = GoldenCase(input=Input(vars={"q": "Why?"}))
+    found = prepared(bare, PromptText("p.md", "/messages/0/content", "Say: {{q}}"), model="m")
+    assert found.body == {"messages": [{"role": "user", "content": "Say: Why?"}], "model": "m"}
+    with pytest.raises(BadInput, match="does not resolve"):
+        prepared(bare, PromptText("p.md", "/system", "Say: {{q}}"), model="m")
+    with pytest.raises(BadInput, match="it has no request body that could be replayed"):
+        prepared(bare, model="m")
+
+
 def test_the_fingerprint_changes_with_all_that_decides_the_answer():
     """Case version, target, model, params, prompt, tools and run; not the name of the target."""
     one = case(vars={"a": "1"})
