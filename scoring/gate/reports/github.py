@@ -46,7 +46,7 @@ def _level(one: CaseStory, report: Report) -> str:
 
 def _case(level: str, one: CaseStory, name: str) -> str:
     words = f"{name}{one.question or one.case}\n{one.change} ({one.tally}{', must pass' if one.must_pass else ''}): {one.why}"
-    if one.now is not None:
+    if one.now is not None and one.change != "unmeasured":
         words += f"\nnow: {safe.one_line(one.now.answer, 300)}"
     return _line(level, words, title=f"Gate: {one.case} {one.change}", file=one.file, line=one.line)
 

@@ -83,6 +83,11 @@ def why_in_words(report: Report, told: list[CaseStory]) -> str:
 
 def _short(ruling: Ruling, told: list[CaseStory]) -> str:
     asked = {one.case: one_line(one.question, 60) for one in told if one.question}
+    if ruling.rule == "measured":
+        lost = [one for one in told if one.change == "unmeasured"]
+        if lost:
+            said = next((side.error for one in lost for side in (one.now, one.before) if side is not None and side.error), "")
+            return f"{count(len(lost))} could not be, such as “{asked.get(lost[0].case, lost[0].case)}”: {one_line(said, 300)}"
     if ruling.rule not in BY_CASE or not ruling.cases or not set(ruling.cases) <= asked.keys():
         return ruling.sentence.partition(";")[0]
     shown = [f"“{asked[case]}”" for case in ruling.cases[:NAMED]]

@@ -178,7 +178,7 @@ def _cases(told: list[CaseStory], room: Room) -> Iterator[str]:
 
 
 def _head(one: CaseStory) -> str:
-    sign = "❌" if one.objects or one.change in ("broke", "failing", "masked") else "⚠️"
+    sign = "❌" if one.change in ("broke", "failing", "masked") or (one.objects and one.change in BAD) else "⚠️"
     what = f"{'must pass · ' if one.must_pass else ''}{COLUMNS.get(one.change, one.change)} ({one.tally})"
     return f"{sign} <b>{safe.html(one.question or one.case, 110)}</b> · {what} · <i>{safe.html(one.why, 170)}</i>"
 
@@ -203,7 +203,8 @@ def _answered(title: str, side: Side | None, room: Room, *, with_why: bool) -> I
         if with_why:  # it is missing now; that it was not there before needs no words
             yield f"\n**{title}**: not run"
         return
-    yield f"\n**{title}** ({side.passed} of {side.runs} runs pass)\n"
+    lost = f", {side.lost} not measured" if side.lost else ""
+    yield f"\n**{title}** ({side.passed} of {side.runs} runs pass{lost})\n"
     yield safe.fenced(side.answer, room.text)
     if not with_why:
         return

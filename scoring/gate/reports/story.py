@@ -50,7 +50,8 @@ class Side:
     """What one side answered: the tally of all its runs, and one run that shows it."""
 
     passed: int
-    runs: int
+    runs: int  # that were measured
+    lost: int  # that were not
     output: str | None
     calls: tuple[str, ...]
     found: tuple[str, ...]  # ids of what was retrieved
@@ -62,7 +63,7 @@ class Side:
         """Words and tool calls together."""
         parts = [self.output] if self.output else []
         parts += [f"[calls] {call}" for call in self.calls]
-        return "\n".join(parts) or (f"[no answer: {self.error}]" if self.error else "[nothing]")
+        return "\n".join(parts) or ("[no answer]" if self.error else "[nothing]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,8 @@ def _side(rows: Sequence[Result], *, failed: bool) -> Side | None:
     extra = shown.extra
     return Side(
         passed=sum(row.passed is True for row in rows),
-        runs=len(rows),
+        runs=sum(row.passed is not None for row in rows),
+        lost=sum(row.passed is None for row in rows),
         output=_text(extra.get("output")) or _text(extra.get("refusal")),
         calls=tuple(call_in_words(one) for one in _list(extra.get("tool_calls"))),
         found=retrieved(shown),
@@ -235,7 +237,11 @@ def _call(call: Call) -> str:
 
 
 def _count(side: Side | None) -> str:
-    return "not run" if side is None else f"{side.passed}/{side.runs}"
+    if side is None:
+        return "not run"
+    if not side.runs:
+        return "not measured"
+    return f"{side.passed}/{side.runs}" + (f" ({side.lost} not measured)" if side.lost else "")
 
 
 def _list(value: Any) -> list[Mapping[str, Any]]:

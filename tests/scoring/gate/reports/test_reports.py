@@ -244,6 +244,16 @@ def test_a_new_case_that_a_rule_fails_for_is_told_as_failing() -> None:
     assert sarif(told)["results"][0]["ruleId"] == "case-fails"
 
 
+def test_what_was_not_measured_is_told_with_its_reason_and_never_as_a_failure() -> None:
+    """The question, what could not be reached, and no tally that looks like a failed run."""
+    text = render("markdown", [REPORTS["unmeasured"]])
+    assert "1 case could not be, such as “Question b?”: connection refused" in text.splitlines()[1]
+    (head,) = [line for line in text.splitlines() if "<b>Question b?</b>" in line]
+    assert "⚠️" in head
+    assert "could not be measured (not measured)" in head
+    assert "0/1" not in text
+
+
 def test_labels_have_a_table_of_their_own() -> None:
     """Precision, recall and F1 a label, in the report of a classifier."""
     pairs = (("refund", "refund"), ("refund", "other"), ("other", "other"))
