@@ -24,6 +24,10 @@ limit, passes for the upper one. Halves add up: with a half in each the lower li
 LEAN: Final = 0.6
 """What a group is given of the other kind while few labels show it: a little over the half, for the waves in the coverage of a discrete
 count (Brown, Cai and DasGupta 2001)."""
+NONE_SEEN: Final = 1.0
+"""What a group with all the labels is given of a kind that no label shows, others in proportion, at least LEAN: 0 failures in 100 labels
+then reach up to 3.6%, as Clopper and Pearson's do, where Jeffreys' 2.5% lies below a true 2.7% whenever chance shows none, in 6.5% of all
+samples (the modified Jeffreys interval of Brown, Cai and DasGupta 2001)."""
 FADES: Final = 10.0
 """Labelled failures (or passes) at which those two have gone half the way back to Jeffreys' prior: with many, the halves do not matter."""
 DARK: Final = 0.25
@@ -71,7 +75,7 @@ def draw(found: Cells, worth: Worth, seed: int, draws: int = DRAWS) -> Draws:
     random = np.random.default_rng(seed)
     labels = sum(group.labels for group in found.groups)
     failures = sum(group.labels * group.rate for group in found.groups) / worth.labels
-    few_failures, few_passes = (FADES / (FADES + seen) for seen in (failures, labels / worth.labels - failures))
+    few_failures, few_passes = (_Few.of(seen) for seen in (failures, labels / worth.labels - failures))
     low, high, mass = np.zeros(draws), np.zeros(draws), np.zeros(draws)
     for group in (*found.groups, *(() if found.unlabelled is None else (found.unlabelled,))):
         behind = max(group.rows / worth.rows, 0.5)
@@ -93,13 +97,28 @@ class _Prior(NamedTuple):
     passes_high: float
 
 
-def _prior(group: Group, labels: float, few_failures: float, few_passes: float) -> _Prior:
+class _Few(NamedTuple):
+    """How few labels show a kind, failures or passes: both from 1 (none) downwards."""
+
+    fades: float
+    none: float  # 0 from one label on
+
+    @classmethod
+    def of(cls, seen: float) -> _Few:
+        return cls(FADES / (FADES + seen), max(0.0, 1.0 - seen))
+
+
+def _prior(group: Group, labels: float, failures: _Few, passes: _Few) -> _Prior:
     if group.labels <= 0:
         return _Prior(DARK, 1 - DARK, 1 - DARK, DARK)
-    less = min(JEFFREYS, SHARED * group.labels / labels) - JEFFREYS
-    more = LEAN - JEFFREYS
+    share = group.labels / labels
+    less = min(JEFFREYS, SHARED * share) - JEFFREYS
+    more_failures, more_passes = (max(LEAN, NONE_SEEN * few.none * share) - JEFFREYS for few in (failures, passes))
     return _Prior(
-        JEFFREYS + few_failures * less, JEFFREYS + few_failures * more, JEFFREYS + few_passes * more, JEFFREYS + few_passes * less
+        JEFFREYS + failures.fades * less,
+        JEFFREYS + failures.fades * more_failures,
+        JEFFREYS + passes.fades * more_passes,
+        JEFFREYS + passes.fades * less,
     )
 
 

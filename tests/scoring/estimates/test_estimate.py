@@ -197,3 +197,12 @@ def test_a_higher_level_is_wider_even_beyond_what_draws_can_show():
     widths = [estimate(sample, level=level).half_width for level in (0.8, 0.95, 0.99, 0.9999, 0.9999999)]
     assert widths == sorted(widths)
     assert widths[-1] > 1.15 * widths[2]
+
+
+def test_no_labelled_failure_reaches_as_far_as_it_may():
+    """0 failures in 100 labels: up to 3.6% as Clopper and Pearson say, since a true 2.7% shows none in 6.5% of all samples; passes alike."""
+    for kind in (0.0, 1.0):
+        found = estimate(Sample.of([kind] * 2000, [kind] * 100 + [None] * 1900))
+        far = found.high if kind == 0 else 1 - found.low
+        assert far == pytest.approx(1 - 0.025 ** (1 / 100), abs=0.002)
+        assert (found.low if kind == 0 else 1 - found.high) < 0.0005
