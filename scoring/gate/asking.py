@@ -12,6 +12,7 @@ import aiohttp
 
 from config.settings import Settings
 from proxy.accounting.pricing import Pricer
+from scoring.checks.options import BadOptions
 from scoring.gate.answers import Keeps, PlainFile
 from scoring.gate.evaluators import evaluate
 from scoring.gate.evaluators.judges import Judges
@@ -19,7 +20,7 @@ from scoring.gate.golden_files import Golden
 from scoring.gate.order import Progress
 from scoring.gate.planning import Task
 from scoring.gate.reply import Reply
-from scoring.gate.results import Result
+from scoring.gate.results import BadInput, Result
 from scoring.gate.rows import row
 from scoring.gate.targets.endpoint import Endpoint
 from scoring.gate.targets.program import App, Command
@@ -84,7 +85,7 @@ class Asking:
     _asks: dict[str, Asks] = field(default_factory=dict)
 
     async def rows(self, tasks: Sequence[Task], progress: Progress | None = None) -> list[Result]:
-        """A row a task, in their order. Raises BadInput, BadOptions."""
+        """A row a task, in their order. Raises BadInput."""
         shown = progress or self.progress
         found: list[Result | None] = [None] * len(tasks)
         coming = iter(enumerate(tasks))
@@ -99,7 +100,10 @@ class Asking:
                 for _ in range(min(self.concurrency, len(tasks))):
                     group.create_task(work())
         except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from errors
+            first = errors.exceptions[0]
+            if isinstance(first, BadOptions):
+                raise BadInput(f"a check of a case cannot be run: {first}: correct it in the golden file") from first
+            raise first from errors
         return [one for one in found if one is not None]
 
     async def row(self, task: Task) -> Result:
