@@ -159,7 +159,8 @@ async def _metrics(request: web.Request) -> web.Response:
     found = figures.figures(counts, service.loading.progress, service.spool_dir, seen, dict(service.queries))
     now = time.time()
     found += await asyncio.to_thread(standing.prices, datetime.fromtimestamp(now, UTC))
-    found += await asyncio.to_thread(standing.export, service.settings.data_dir, now)
+    if service.settings.otel.endpoint:
+        found += await asyncio.to_thread(standing.export, service.settings.data_dir, now)
     content_type = exposition.wanted(request.headers.get("Accept", ""))
     return web.Response(text=exposition.render(found, content_type), headers={"Content-Type": content_type})
 

@@ -76,7 +76,11 @@ class Export:
 
     def begin(self, at: datetime) -> None:
         """Give each stream that is new a place to begin: what comes into the log from now on, less what `up` may have taken to start."""
-        new = [name for name in self.names() if name not in self.progress.streams]
+        wanted = self.names()
+        new = [name for name in wanted if name not in self.progress.streams]
+        for name, stream in self.progress.streams.items():
+            if name not in wanted:
+                stream.held_since = None  # nobody waits for what was switched off
         if new:
             for name in new:
                 self.progress.streams[name] = Stream(int((at - BEFORE).timestamp() * 1e6))
