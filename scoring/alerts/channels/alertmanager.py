@@ -19,8 +19,7 @@ from typing import Any, Final, Literal
 import orjson
 from pydantic import Field, model_validator
 
-from config.options import Url
-from scoring.alerts.channels.contract import Environ, Kind, Options, Request, Secret, plain, rfc3339
+from scoring.alerts.channels.contract import Environ, Kind, Options, Request, Secret, Url, plain, rfc3339
 from scoring.alerts.incidents import Notification
 
 ALIVE: Final = timedelta(minutes=5)

@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, PlainSerializer, model_validator
+from pydantic import AfterValidator, Field, PlainSerializer, model_validator
 
-from config.options import Seconds, Section, Url
+from config.options import Seconds, Section
 from scoring.alerts.incidents import Notification
 from scoring.alerts.kinds import Length
 
@@ -65,6 +66,19 @@ class Secret(Section):
         return value
 
 
+def _address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("it must be a full URL such as https://hooks.example.com/goldwash")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError(
+            'it carries a name, a password or a query, which may be a secret: leave it out, or, of a webhook, write { env = "NAME" } '
+            'or { file = "path" } for the whole address'
+        )
+    return value
+
+
+Url = Annotated[str, AfterValidator(_address)]
 UrlOrSecret = Url | Secret
 """An address; where it is a secret itself, as Slack's is, the place where it lies."""
 

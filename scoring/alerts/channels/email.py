@@ -12,9 +12,9 @@ from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from config.options import is_loopback
 from scoring.alerts.channels.contract import Environ, Kind, Mail, Options, Secret, plain
@@ -44,6 +44,11 @@ class Email(Options):
     user: str | None = Field(default=None, description="Name to log in with; without one nobody logs in.")
     password: Secret | None = Field(default=None, description="Its password.")
     ca_file: Path | None = Field(default=None, description="PEM file of the authorities that its certificate is checked against.")
+
+    @field_validator("to", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _safe(self) -> Email:

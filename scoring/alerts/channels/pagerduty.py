@@ -13,8 +13,7 @@ from typing import Any, Final
 import orjson
 from pydantic import Field
 
-from config.options import Url
-from scoring.alerts.channels.contract import Environ, Kind, Options, Request, Secret, plain, rfc3339
+from scoring.alerts.channels.contract import Environ, Kind, Options, Request, Secret, Url, plain, rfc3339
 from scoring.alerts.incidents import Notification
 
 SUMMARY: Final = 1024

@@ -374,6 +374,7 @@ def test_a_cause_is_added_and_its_failure_stops_nothing(tmp_path: Path) -> None:
             '[channel.a]\nkind = "webhook"\nsecret = { env = "X" }\nurl = "https://x"\nheaders = { Authorization = "y" }\n',
             r"Authorization carries a secret",
         ),
+        ('[channel.a]\nkind = "webhook"\nsecret = { env = "X" }\nurl = "https://x/y?token=1"\n', r"line 4: .* for the whole address"),
         (
             '[channel.a]\nkind = "email"\nhost = "mx.example"\ntls = "none"\nsender = "a@b.c"\nto = ["d@e.f"]\n',
             r"in the clear to mx.example",
