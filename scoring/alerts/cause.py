@@ -3,7 +3,7 @@
 Contribution: of all bad events (or dollars, or slow answers) that the alert's window has more than its share of the time before would
 make, how much each value of each column brings. The column whose one value brings most, at least half and more than its share of the
 traffic, is named. What changed first: a response_model, fingerprint, prompt version or price list that the time before did not know, by
-when it was seen first, or a share of the traffic that moved.
+when it was seen first; or a feature or model whose share of the traffic moved.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ from scoring.pages import rows
 
 CARRIERS: Final = {
     "feature": "feature",
-    "response_model": "coalesce(response_model, request_model)",
+    "response_model": "response_model",
+    "request_model": "request_model",
     "prompt_version": "prompt_version",
     "upstream": "provider",
     "status": "CAST(status AS VARCHAR)",
     "error_type": "error_type",
 }
-"""What may carry a change."""
+"""What may carry a change. A failed answer often names no response_model: it must not look like a model of its own."""
 NEW: Final = {
     "response_model": "response_model",
     "system_fingerprint": "system_fingerprint",
@@ -41,7 +42,9 @@ NEW: Final = {
 MOST_SHARE: Final = 0.5
 """Of the surplus that one value must bring to be named."""
 MIX: Final = 0.15
-"""How far the share of a feature in the traffic must move to be named."""
+"""How far a share of the traffic must move to be named."""
+EVERYTHING: Final = 0.95
+"""Share of the traffic beyond which a value says nothing, unless it is new."""
 SAMPLES: Final = 5
 BEFORE: Final = timedelta(days=7)
 LEAST: Final = timedelta(hours=1)
@@ -57,6 +60,16 @@ class Carried:
     share: float  # of the surplus, 0 to 1
     rate: float  # of bad events now; mean dollars or milliseconds for rules of those
     before: float | None  # the same in the time before; None = there was nothing of it
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A value whose share of the traffic is another than before."""
+
+    column: str
+    value: str
+    now: float
+    before: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +91,11 @@ def explainer(access: Access, file: RuleFile, now: datetime) -> Callable[[Notifi
             return what
         start, end = window(rule, what.since, now)
         bad = bad_event(rule)
-        carried = carriers(access, what.slice, bad, start, end)
+        found = parts(access, what.slice, bad, start, end)
+        carried = most(found)
         within = {**what.slice, **({carried.column: carried.value} if carried and carried.column in ("feature", "prompt_version") else {})}
         new = firsts(access, within, start, end)
-        text = "\n".join([what.text, *told(carried, new)])
+        text = "\n".join([what.text, *told(carried, new, mixed(found))])
         return replace(
             what,
             text=text,
@@ -130,8 +144,8 @@ ERROR: Final = "CAST(coalesce(status >= 400, false) OR error_type IS NOT NULL OR
 """The log's own definition of an error, see proxy/log/rollups.py."""
 
 
-def carriers(access: Access, slice_: Mapping[str, str], bad: str, start: datetime, end: datetime) -> Carried | None:
-    """The value that brings most of what is bad beyond the time before; None where nothing stands out. Raises ServiceError."""
+def parts(access: Access, slice_: Mapping[str, str], bad: str, start: datetime, end: datetime) -> list[dict[str, Any]]:
+    """What is bad by each value of each carrier, now and in the time before: (column, value, is_now, n, bad). Raises ServiceError."""
     values = ", ".join(f"coalesce({expression}, '') AS {name}" for name, expression in CARRIERS.items())
     sets = ", ".join(f"(is_now, {name})" for name in CARRIERS)
     marks = " ".join(
@@ -146,8 +160,7 @@ def carriers(access: Access, slice_: Mapping[str, str], bad: str, start: datetim
             count(bad) AS n, coalesce(sum(bad), 0) AS bad
         FROM base WHERE bad IS NOT NULL GROUP BY GROUPING SETS ({sets})
         ORDER BY bad DESC LIMIT 2000"""  # noqa: S608  names of our own
-    found = rows(access, sql, {"start": start.isoformat(), "end": end.isoformat(), "before": (start - BEFORE).isoformat()})
-    return most(found)
+    return rows(access, sql, {"start": start.isoformat(), "end": end.isoformat(), "before": (start - BEFORE).isoformat()})
 
 
 def most(found: Sequence[Mapping[str, Any]]) -> Carried | None:
@@ -174,7 +187,7 @@ def most(found: Sequence[Mapping[str, Any]]) -> Carried | None:
         rate_then = bad_then / n_then if n_then else None
         brought = (row["bad"] - row["n"] * (usual if rate_then is None else rate_then)) / surplus
         of_traffic = row["n"] / n
-        if brought < MOST_SHARE or (of_traffic > 0.95 and rate_then is not None):
+        if brought < MOST_SHARE or (of_traffic > EVERYTHING and (rate_then is not None or not n_before)):
             continue
         stands_out = min(brought, 1.0) - of_traffic  # what brings as much as it is of the traffic carries nothing
         if row["column"] in ("status", "error_type"):
@@ -183,6 +196,21 @@ def most(found: Sequence[Mapping[str, Any]]) -> Carried | None:
             carried = Carried(row["column"], row["value"], min(brought, 1.0), row["bad"] / row["n"], rate_then)
             best = stands_out, carried
     return best[1] if best else None
+
+
+def mixed(found: Sequence[Mapping[str, Any]]) -> Moved | None:
+    """The feature or model whose share of the traffic moved most, if it moved by MIX; from the rows of `parts`. Pure."""
+    best: Moved | None = None
+    for column in ("feature", "response_model"):
+        n = {(row["value"], row["is_now"]): row["n"] for row in found if row["column"] == column and row["value"]}
+        now, before = (sum(count for (_, is_now), count in n.items() if is_now is which) for which in (True, False))
+        if not now or not before:
+            continue
+        for value in sorted({value for value, _ in n}):
+            moved = Moved(column, value, n.get((value, True), 0) / now, n.get((value, False), 0) / before)
+            if abs(moved.now - moved.before) >= MIX and (best is None or abs(moved.now - moved.before) > abs(best.now - best.before)):
+                best = moved
+    return best
 
 
 def firsts(access: Access, slice_: Mapping[str, str], start: datetime, end: datetime) -> list[First]:
@@ -216,7 +244,7 @@ def firsts(access: Access, slice_: Mapping[str, str], start: datetime, end: date
     return [First(row["column"], row["value"], row["first"].astimezone(UTC), row["n"] / max(row["whole"], 1)) for row in found]
 
 
-def told(carried: Carried | None, new: Sequence[First]) -> list[str]:
+def told(carried: Carried | None, new: Sequence[First], mix: Moved | None = None) -> list[str]:
     """The cause in sentences."""
     lines = []
     if carried is not None:
@@ -229,13 +257,15 @@ def told(carried: Carried | None, new: Sequence[First]) -> list[str]:
             + "".join(f"; {one.column} {one.value!r} ({one.at:%H:%M})" for one in new[1:3])
             + "."
         )
+    if mix is not None:
+        lines.append(f"Traffic mix: {mix.column} {mix.value!r} is {mix.now:.0%} of the exchanges, {mix.before:.0%} in the week before.")
     return lines
 
 
 def question(slice_: Mapping[str, str], bad: str, start: datetime, end: datetime, carried: Carried | None) -> str:
     """A query for `goldwash sql` that shows it: hour by hour, by the column that carries it."""
-    by = CARRIERS[carried.column] if carried else "coalesce(response_model, request_model)"
-    name = carried.column if carried else "response_model"
+    by = CARRIERS[carried.column] if carried else "request_model"
+    name = carried.column if carried else "request_model"
     return (
         f"SELECT date_trunc('hour', accepted_at) AS hour, {by} AS \"{name}\", count(*) AS exchanges, round(avg({bad}), 4) AS bad "  # noqa: S608
         f"FROM exchanges WHERE accepted_at >= '{(start - timedelta(hours=6)):%Y-%m-%d %H:%M}:00+00' "

@@ -118,7 +118,7 @@ def test_the_cause_is_named(settings):
     whole = next(one for one in found if not one.reading.slice)
     with Access(settings) as access:
         said = cause.explainer(access, told.file, whole.reading.at + timedelta(minutes=2))(_said(whole))
-        assert "response_model 'gpt-5-2026' brings" in said.text or "feature 'feature0' brings" in said.text
+        assert "_model 'gpt-5-2026' brings" in said.text or "feature 'feature0' brings" in said.text
         assert "response_model 'gpt-5-2026'" in said.text.split("New since")[1]
         assert access.rows(said.sql or "")[-1]["exchanges"]
         statuses = access.rows(

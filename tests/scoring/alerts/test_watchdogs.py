@@ -171,6 +171,30 @@ def test_what_is_everywhere_carries_nothing():
     assert cause.most(_rows(feature=[("a", True, 100, 0.0)])) is None
 
 
+def test_failures_without_a_model_are_no_model_of_their_own():
+    """In a log that has just begun, what all of the traffic has in common is not named; the kind of failure is."""
+    found = cause.most(
+        _rows(
+            upstream=[("openai", True, 400, 100.0)],
+            request_model=[("gpt-4o", True, 400, 100.0)],
+            response_model=[("gpt-4o-2024", True, 300, 0.0), ("", True, 100, 100.0)],
+            status=[("500", True, 100, 100.0), ("200", True, 300, 0.0)],
+        )
+    )
+    assert found is not None
+    assert (found.column, found.value) == ("status", "500")
+
+
+def test_a_mix_that_moved_is_named():
+    """A feature that was a fifth of the traffic and is half of it now; a tenth more or less is nothing."""
+    rows = _rows(feature=[("a", True, 50, 1.0), ("b", True, 50, 1.0), ("a", False, 200, 1.0), ("b", False, 800, 1.0)])
+    moved = cause.mixed(rows)
+    assert moved is not None
+    assert (abs(moved.now - 0.5), abs(abs(moved.now - moved.before) - 0.3)) == (0, pytest.approx(0))
+    assert "Traffic mix: feature" in cause.told(None, [], moved)[0]
+    assert cause.mixed(_rows(feature=[("a", True, 30, 1.0), ("b", True, 70, 1.0), ("a", False, 20, 1.0), ("b", False, 80, 1.0)])) is None
+
+
 def test_a_slice_in_sql_cannot_break_out():
     """A feature's name is a client's: in the query for a person it is a literal."""
     name = f"x'; DROP TABLE exchanges; -- {uuid.uuid4()}"
