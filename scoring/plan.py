@@ -11,9 +11,10 @@ from typing import Any, Final
 from proxy.service.client import Access
 from scoring import checking, costs
 from scoring.ledger import Ledger
-from scoring.nightly import Night, is_judged, sample
+from scoring.nightly import is_judged, sample
 from scoring.pages import windows
 from scoring.population import left_out
+from scoring.run import Night
 from scoring.sampling import Stratum
 
 SECOND_SHARE: Final = 0.25

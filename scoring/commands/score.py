@@ -14,7 +14,7 @@ from proxy.cli import config_option, load_settings
 if TYPE_CHECKING:
     from config.scoring import Scoring
     from config.settings import Settings
-    from scoring.nightly import Night, Summary
+    from scoring.run import Night, Summary
 
 MARGIN = 0.05
 """The half-width that `--plan` sizes the audit for, where none is asked for."""
@@ -73,8 +73,8 @@ def score(
 def _night(settings: Settings, options: Scoring, day: date, config: Path | None, environ: dict[str, str], *, follow: bool) -> Night:
     from scoring import tasks
     from scoring.judge.rubric import load_all
-    from scoring.nightly import Night
     from scoring.progress import Quiet
+    from scoring.run import Night
 
     beside = (config.parent if config else Path()) / "config"
     found = tasks.beside(config)
@@ -112,6 +112,7 @@ def _follow(night: Night) -> None:
     import time
 
     from scoring import nightly
+    from scoring.run import Busy
 
     click.echo(f"following {night.day}, every {night.options.follow_seconds:g} s; Ctrl-C ends it")
     while True:
@@ -119,7 +120,7 @@ def _follow(night: Night) -> None:
             night = dataclasses.replace(night, day=_today())
         try:
             summary = nightly.night(night)
-        except nightly.Busy as busy:
+        except Busy as busy:
             click.echo(f"{datetime.now(UTC):%H:%M:%S} {busy}")
         else:
             click.echo(f"{datetime.now(UTC):%H:%M:%S} {_sentence(summary)}; {_so_far(night)}")

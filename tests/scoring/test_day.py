@@ -15,11 +15,12 @@ from config.scoring import Sampling
 from config.settings import Settings, load
 from proxy.service.client import Access
 from scoring import checking, tasks
-from scoring.nightly import Night, Summary, check, sample
+from scoring.nightly import check, sample
 from scoring.outbox import Outbox, record_id
 from scoring.pages import Window, day, exchanges, paged, windows
 from scoring.population import Population, left_out
 from scoring.progress import Quiet
+from scoring.run import Night, Summary
 from scoring.sampling import Stratum
 from tests.helpers.goldwash import toml
 from tests.scoring.made import DAY, exchange_id, row, store

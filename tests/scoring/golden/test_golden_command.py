@@ -15,9 +15,10 @@ from proxy.service.client import Access
 from scoring import tasks
 from scoring.commands.golden import golden
 from scoring.judge.rubric import load_all
-from scoring.nightly import Night, Summary, check
+from scoring.nightly import check
 from scoring.outbox import Outbox
 from scoring.progress import Quiet
+from scoring.run import Night, Summary
 from scoring.tasks import RUBRICS
 from tests.scoring.made import DAY, row, store
 
