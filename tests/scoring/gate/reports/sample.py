@@ -70,6 +70,10 @@ TODAY: Final = date(2026, 11, 21)
 NUMBERS: Final = (4711, 8124, 9302, 1277)
 
 
+CLEAN: Final = {"PYTHONSAFEPATH": "1", **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}}
+"""Of the commands; their own `config` is found, and not the folder of that name where they run."""
+
+
 def says(system: str, question: str) -> str | Answer:
     """A model that follows its prompt to the letter, and makes something up where the prompt is silent."""
     known_facts = {asked: said for asked, _, said in FACTS}
@@ -113,13 +117,12 @@ def _case(question: str, part: str, **more: Any) -> GoldenCase:
 
 def made(directory: Path) -> Report:
     """The run: a baseline with the prompt that is live, then the worse one against it, by the commands that a user types."""
-    clean = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     with Upstream() as upstream:
         shop = Shop(directory, upstream, cases(), prompt={"file": "prompts/support.md", "at": "/messages/0/content"})
         shop.says = says
         (directory / "prompts").mkdir()
         (directory / "prompts" / "support.md").write_text(GOOD, "utf-8")
-        live = run("gate", "baseline", "make", "golden", "--config", "goldwash.toml", environ=clean, cwd=directory)
+        live = run("gate", "baseline", "make", "golden", "--config", "goldwash.toml", environ=CLEAN, cwd=directory)
         assert live.returncode == 0, live.stdout + live.stderr
         (directory / "prompts" / "support.md").write_text(WORSE, "utf-8")
         report = (
@@ -134,7 +137,7 @@ def made(directory: Path) -> Report:
             "--json",
             "gate.json",
         )
-        done = run("gate", "golden", "--config", "goldwash.toml", *report, environ=clean, cwd=directory)
+        done = run("gate", "golden", "--config", "goldwash.toml", *report, environ=CLEAN, cwd=directory)
         assert done.returncode == 1, done.stdout + done.stderr
     base, candidate = read(directory / "golden" / "baselines" / "current.jsonl"), read(shop.results()[-1])
     before, after = _timeless(base, "baseline"), _timeless(candidate, "candidate")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -13,7 +12,7 @@ from scoring.gate.reports import Report
 from tests.helpers.goldwash import ROOT, run
 from tests.scoring.gate.reports import sample
 
-CLEAN = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+CLEAN = sample.CLEAN
 
 
 @pytest.fixture(scope="module")
