@@ -85,8 +85,6 @@ class Shop:
         upstream.on("/v1/chat/completions", model(self._said))
         upstream.on(JUDGE_PATH, judges.judge())
         self.put(cases)
-        (directory / "config").mkdir()
-        (directory / "config" / "gate.toml").write_text("[budget]\nlatency_ratio = 1000  # a busy machine decides no test\n", "utf-8")
         self.targets: dict[str, dict[str, Any]] = {"app": {"base_url": f"{upstream.url}/v1", **target}}
         self.write()
 
@@ -114,8 +112,14 @@ class Shop:
                     tables[f"target.{name}.{key}"] = value
         self.config.write_text(toml({"data_dir": str(self.directory / "data")}, tables), "utf-8")
 
+    def untimed(self) -> None:
+        """Rules under which a busy machine decides nothing."""
+        (self.directory / "config").mkdir(exist_ok=True)
+        (self.directory / "config" / "gate.toml").write_text("[budget]\nlatency_ratio = 1000\n", "utf-8")
+
     def judge(self, *, stale: tuple[str, ...] = (), calibrated: bool = True) -> None:
         """Configure a judge, and say how it stands with people."""
+        (self.directory / "config").mkdir(exist_ok=True)
         text = toml({}, {"judge": {"upstream": "judge", "model": judges.MODEL}})
         (self.directory / "config" / "scoring.toml").write_text(text, "utf-8")
         said = {

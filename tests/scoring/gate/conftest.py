@@ -25,7 +25,9 @@ class Done(NamedTuple):
 def shop(tmp_path: Path) -> Iterator[Shop]:
     """Ten cases, all passed."""
     with Upstream() as upstream:
-        yield Shop(tmp_path, upstream, [case(number) for number in range(10)])
+        found = Shop(tmp_path, upstream, [case(number) for number in range(10)])
+        found.untimed()
+        yield found
 
 
 @pytest.fixture

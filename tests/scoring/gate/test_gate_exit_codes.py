@@ -21,6 +21,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     """Six cases that code decides and four that a judge does; all pass, and the judge is calibrated."""
     with Upstream() as upstream:
         found = Shop(tmp_path, upstream, MIXED)
+        found.untimed()
         found.judge()
         yield found
 
