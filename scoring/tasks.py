@@ -17,16 +17,16 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-import config
+import config.scoring
 from scoring.checks import SHELF, Prepared, near_duplicate, prepare
 from scoring.checks.options import BadOptions, options_of
 from scoring.logged import LoggedExchange
 from scoring.metrics import METRICS
 
-SHIPPED: Final = Path(config.__file__).parent / "tasks.toml"
+SHIPPED: Final = Path(config.scoring.__file__).parent / "tasks.toml"
 PLACE: Final = Path("config") / "tasks.toml"
 """An operator's own file, beside the main configuration file."""
-RUBRICS: Final = Path(config.__file__).parent / "rubrics"
+RUBRICS: Final = Path(config.scoring.__file__).parent / "rubrics"
 """Rubrics that come with goldwash, one for each shipped task."""
 NEAR_DUPLICATE: Final = "near_duplicate"
 Shape = Literal["documents", "tools", "json"]
