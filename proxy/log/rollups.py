@@ -38,7 +38,7 @@ MOST_TOKENS: Final = 10**12
 """Of one exchange: a provider that reports more must not make a sum overflow, which would stop the loading."""
 TIERS: Final[dict[str, tuple[tuple[int, timedelta, timedelta], ...]]] = {
     "rollups": (
-        (5, timedelta(minutes=10), timedelta(hours=1)),
+        (5, timedelta(minutes=30), timedelta(hours=1)),
         (60, timedelta(days=15), timedelta(days=1)),
         (1440, timedelta(days=120), timedelta(days=10)),
     ),

@@ -26,6 +26,7 @@ LATE: Final = timedelta(seconds=30)
 USUAL: Final = timedelta(days=7)
 """Before an error window: what is usual."""
 HOUR: Final = timedelta(hours=1)
+MINUTE: Final = timedelta(minutes=1)
 LATE_COSTS: Final = timedelta(hours=2)
 """How far back costs are asked again."""
 DAYS_EVERY: Final = timedelta(minutes=10)
@@ -101,12 +102,13 @@ def _errors(access: Access, rule: Errors, now: datetime, eyes: Eyes) -> list[Rea
 
 
 def _latency(access: Access, rule: Latency, now: datetime, eyes: Eyes) -> list[Reading] | None:
-    at = _floor(now - LATE, rule.bucket)
+    at = _floor(now - LATE, min(MINUTE, rule.bucket))  # buckets slide by the minute: a burst need not wait for a full five to begin
     if not eyes.is_new(rule, "at", at, at):
         return None
 
     def usual() -> dict[Key, measuring.Usual]:
-        span = (at - rule.window - rule.baseline, at - rule.window)
+        end = _floor(at - rule.window, rule.bucket)
+        span = (end - rule.baseline, end)
         found = measuring.usual_timings(access, rule.quantile, rule.slices, rule.bucket, span, rule.most_slices, rule.min_count)
         return {key_of(one.slice): one for one in found}
 

@@ -249,13 +249,14 @@ def _narrowed(within: Mapping[str, str] | None, parameters: dict[str, Any]) -> s
 
 
 def _buckets(quantile: float, dimensions: Sequence[str], bucket: timedelta) -> str:
-    """`quantiles`: by slice and bucket t, the requests n and the bin (with a fraction) that the quantile lies in."""
+    """`quantiles`: by slice and bucket t (from the beginning of the span on), the requests n and the bin that the quantile lies in."""
     micros = int(bucket.total_seconds()) * 1_000_000
     keys = ", ".join(KEYS)
+    begin = "epoch_us(CAST($from AS TIMESTAMPTZ))"
     return f"""
         base AS (
-            SELECT make_timestamptz(epoch_us(bucket) // {micros} * {micros}) AS t, feature, response_model, prompt_version,
-                {ROUTE} AS route, unnest(map_entries(durations)) AS entry
+            SELECT make_timestamptz({begin} + (epoch_us(bucket) - {begin}) // {micros} * {micros}) AS t, feature, response_model,
+                prompt_version, {ROUTE} AS route, unnest(map_entries(durations)) AS entry
             FROM rollups WHERE {_BETWEEN} AND {PRODUCTION}),
         parts AS (
             SELECT t, feature, response_model, prompt_version, route, entry.key AS bin, sum(entry.value) AS n FROM base GROUP BY ALL),
