@@ -37,6 +37,7 @@ class Plan:
     cost_usd: Decimal | None  # None: a price is not known
     has_judge: bool
     audit: int
+    random: int  # items of the pure random part, from which the audit is drawn
 
     def as_json(self) -> dict[str, Any]:
         """For `--plan --json`."""
@@ -92,4 +93,5 @@ def plan(with_: Night) -> Plan:
         cost,
         first is not None,
         len(sampled.audit.items),
+        sum(task.drawn.is_random for task in sampled.tasks),
     )

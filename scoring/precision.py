@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from math import ceil
 from typing import Any
 
 from config.settings import Settings
@@ -31,6 +32,7 @@ class Precision:
     wanted: float
     wanted_labels: int | None  # None: the sample is too small for it, however many are labelled
     audit_per_day: int | None  # that would be drawn for it
+    rate: float | None = None  # [sampling] rate that it takes, where the random part of the day is too small for so many
 
     def as_json(self) -> dict[str, Any]:
         """For `--plan --json`."""
@@ -46,7 +48,8 @@ class Precision:
         if self.wanted_labels is None:
             yield f"for ±{self.wanted:.1%}: more items must be judged than the day's {self.n:,}, whatever is labelled"
         else:
-            yield f"for ±{self.wanted:.1%}: {self.wanted_labels:,} labels: set audit_per_day = {self.audit_per_day:,}"
+            more = f" and [sampling] rate = {self.rate:g}, for the audit is drawn from the random part" if self.rate else ""
+            yield f"for ±{self.wanted:.1%}: {self.wanted_labels:,} labels: set audit_per_day = {self.audit_per_day:,}{more}"
 
 
 def expected(settings: Settings, plan: Plan, wanted: float) -> Precision:
@@ -72,4 +75,5 @@ def expected(settings: Settings, plan: Plan, wanted: float) -> Precision:
         wanted,
         needed,
         needed,
+        min(1.0, ceil(1000 * needed / sum(plan.sizes.values())) / 1000) if needed is not None and needed > plan.random else None,
     )
