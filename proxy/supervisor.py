@@ -130,7 +130,8 @@ class Child:
     ) -> None:
         self.name = name
         self._supervisor = supervisor
-        self._command = [sys.executable, "-m", module, *arguments]
+        # -P: a folder named config or proxy where the operator stands must not be taken for ours.
+        self._command = [sys.executable, "-P", "-m", module, *arguments]
         self._fds = fds
         self._readies = readies
         self.process: asyncio.subprocess.Process | None = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -135,3 +137,23 @@ def test_log_that_is_none(tmp_path: Path, stage: Upstream) -> None:
         assert log.read_text().startswith("this is no database")
     finally:
         goldwash.stop()
+
+
+def test_started_among_folders_of_the_same_names(tmp_path: Path) -> None:
+    """Projects have folders named config, proxy and scoring too: none of them is taken for ours."""
+    for name in ("config", "proxy", "scoring"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit('taken for ours')")
+    goldwash = Goldwash(tmp_path, {})
+    command = Path(sys.executable).parent / "goldwash"
+    process = subprocess.Popen(
+        [str(command), "up", "--config", str(goldwash.config)], cwd=tmp_path, env=goldwash.environ, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    try:
+        assert eventually(lambda: goldwash.ready() or process.poll() is not None, 30)
+        assert process.poll() is None
+    finally:
+        process.terminate()
+        said = process.communicate(timeout=60)[0]
+    assert "taken for ours" not in said
