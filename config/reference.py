@@ -29,6 +29,7 @@ file, and options of the command line over both. A variable is `GOLDWASH_` + sec
 error that names the nearest one. Passwords are refused in the file: give such a value in the environment.
 
 `GOLDWASH_LOG_LEVEL` (debug, info, warning, error) says how much the processes tell; at debug each exchange is a line.
+`GOLDWASH_COMPILED=0` runs the sources although compiled modules are there.
 
 A running `goldwash up` reads the file again on SIGHUP.
 """

@@ -22,7 +22,7 @@ from config.telemetry import Otel
 from config.upstreams import BUILTIN
 
 PREFIX = "GOLDWASH_"
-RESERVED = frozenset({"GOLDWASH_CONFIG", "GOLDWASH_LOG_LEVEL"})
+RESERVED = frozenset({"GOLDWASH_COMPILED", "GOLDWASH_CONFIG", "GOLDWASH_LOG_LEVEL"})
 """Environment names that begin like an option and are none."""
 UPSTREAM_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 LISTS = (

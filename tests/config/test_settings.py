@@ -41,8 +41,8 @@ def test_the_environment_comes_over_the_file_and_the_command_line_over_both(tmp_
 
 
 def test_names_that_are_no_options_are_left_alone(tmp_path):
-    """GOLDWASH_CONFIG and GOLDWASH_LOG_LEVEL begin like options and are none."""
-    assert _load(tmp_path, "", GOLDWASH_CONFIG="x", GOLDWASH_LOG_LEVEL="debug").proxy.port == 8080
+    """Some variables begin like options and are none."""
+    assert _load(tmp_path, "", GOLDWASH_CONFIG="x", GOLDWASH_LOG_LEVEL="debug", GOLDWASH_COMPILED="0").proxy.port == 8080
 
 
 def test_the_file_is_found_by_option_variable_or_place(tmp_path, monkeypatch):
