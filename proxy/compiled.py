@@ -101,9 +101,7 @@ def use() -> bool:
     return True
 
 
-_OTHERS: Final = (
-    "aiohttp botocore click httptools numpy opentelemetry orjson pyarrow pydantic pydantic_core rich structlog uvloop".split()
-)
+_OTHERS: Final = "aiohttp botocore click httptools numpy opentelemetry orjson pyarrow pydantic pydantic_core rich structlog uvloop".split()
 _TYPES: Final = (
     "[mypy]\nexplicit_package_bases = True\nignore_missing_imports = True\n"
     f"[mypy-{','.join(f'{name}.*' for name in _OTHERS)}]\nfollow_imports = skip\n"  # reading them takes longer than compiling ours
