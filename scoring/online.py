@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from proxy.log.rollups import UNHAPPY
 from proxy.service.client import Access
 from scoring.pages import WITHIN, Window, rows
+from scoring.population import FEEDBACK
 
 APP: Final = "e.purpose = 'app'"
 CORRECTED: Final = "lower(f.name) IN ('correction', 'corrected', 'edit')"
@@ -45,7 +46,7 @@ def unhappy(access: Access, span: Window, where: str = APP, parameters: Mapping[
     sql = f"""
         WITH said AS (
             SELECT e.exchange_id, bool_or({UNHAPPY}) AS bad, bool_or({CORRECTED}) AS corrected
-            FROM feedback f JOIN exchanges e ON e.exchange_id = f.exchange_id OR (f.exchange_id IS NULL AND e.response_id = f.response_id)
+            FROM {FEEDBACK} f JOIN exchanges e USING (exchange_id)
             WHERE {WITHIN.format("e.")} AND {where} GROUP BY 1)
         SELECT count(*) AS n, count(*) FILTER (s.bad AND NOT coalesce(s.corrected, false)) AS thumbs,
             count(*) FILTER (s.corrected) AS corrected, count(s.exchange_id) AS said

@@ -207,6 +207,7 @@ def run(directory: Path, stage: Upstream, private: Upstream, mutations: tuple[st
         }
         password = f"user:{secret('egress password')}"
         environ = {
+            "GOLDWASH_COMPILED": "0",  # what is compiled cannot be changed from outside
             "GOLDWASH_LOG_LEVEL": "debug",
             "GOLDWASH_UPSTREAMS__EGRESS__EGRESS_PROXY": f"http://{password}@127.0.0.1:{egress.port}",
             "GOLDWASH_UPSTREAMS__EGRESS_GONE__EGRESS_PROXY": f"http://{password}@127.0.0.1:{free_port()}",

@@ -38,7 +38,7 @@ def test_no_core_dumps(tmp_path: Path, stage: Upstream) -> None:
 def test_a_fault_in_one_request_harms_no_other(tmp_path: Path, stage: Upstream) -> None:
     """An exception while a request is read ends that connection alone; what is told of it is its type and its places."""
     stage.on("/fine", answer(200, [], b"ok"))
-    environ = {"PYTHONPATH": str(Path(__file__).parent / "injected"), "TESTED_MUTATIONS": "fail on a head"}
+    environ = {"PYTHONPATH": str(Path(__file__).parent / "injected"), "TESTED_MUTATIONS": "fail on a head", "GOLDWASH_COMPILED": "0"}
     with Goldwash(tmp_path, {"stage": {"url": stage.url}}, environ=environ) as goldwash:
         with pytest.raises((OSError, ValueError, IndexError)):
             assert fetch(goldwash.port, "GET", "/stage/fault", [("x-api-key", "planted")]).status
