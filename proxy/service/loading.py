@@ -13,6 +13,7 @@ import duckdb
 import structlog
 
 from proxy.log.ingest import Loaded
+from proxy.service.memory import lacks_memory
 
 SHORTEST: Final = 0.005
 LONGEST: Final = 0.5
@@ -21,6 +22,8 @@ REST: Final = 19
 """How long between them, in times of what the last one took: a commit costs about the same for one row as for hundreds."""
 BACK_OFF: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds before the log is tried again after it failed, by the number of failures."""
+HOPELESS: Final = 3
+"""Rounds in a row that fail for want of memory, after which waiting helps no more."""
 STALL_WINDOW: Final = 600.0
 """Seconds that the longest round is remembered."""
 UPKEEP: Final = 600.0
@@ -223,7 +226,7 @@ class Loading:
         log.warning("the log did not take a round; the spool keeps it", error=self.progress.last_error, again_in_seconds=pause)
         if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
             self._relieve()
-        if isinstance(error, duckdb.FatalException):
+        if isinstance(error, duckdb.FatalException) or (self._failed == HOPELESS and lacks_memory(str(error))):
             self._invalidated()
         return pause
 

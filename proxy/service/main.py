@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import gc
 import os
-import re
 import resource
 import signal
 import sys
@@ -34,6 +33,7 @@ from proxy.service.app import build_app
 from proxy.service.assembly import make_loader, make_upkeep
 from proxy.service.budgets import Budgets
 from proxy.service.loading import Loading
+from proxy.service.memory import grow, lacks_memory, machine_bytes, memory_bytes, needed
 from proxy.service.readers import QueryError, Readers
 from proxy.service.run import OwnRun
 from proxy.service.snapshots import sweep
@@ -48,15 +48,6 @@ LOCK_PATIENCE: Final = 30.0
 log = structlog.get_logger("service")
 
 
-def memory_bytes(text: str) -> int:
-    """Bytes of DuckDB's size with unit: "1GB" or "512MiB"."""
-    found = re.fullmatch(r"([\d.]+)\s*([KMGT])(i?)B", text)
-    if found is None:
-        raise ValueError(f"{text!r} is no size with a unit")
-    power = "KMGT".index(found[2]) + 1
-    return int(float(found[1]) * (1024**power if found[3] else 1000**power))
-
-
 def bound_memory(memory: int) -> None:
     """Let no query take the machine: text and lists inside one expression stand outside DuckDB's own limit, so the process gets one.
 
@@ -68,15 +59,15 @@ def bound_memory(memory: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
 
 
-def open_log(settings: Settings) -> Log:
-    """The log, waited for while a predecessor still holds it. Raises LogError."""
+def open_log(settings: Settings, memory: int) -> Log:
+    """The log, waited for while a predecessor still holds it; memory: bytes for DuckDB. Raises LogError."""
     until = time.monotonic() + LOCK_PATIENCE
     told = False
     while True:
         try:
-            write_anew(settings)
+            write_anew(settings, memory)
             extra = quack.EXTENSIONS if settings.log.quack else ()
-            return Log.open(settings.log.address, settings.data_dir, settings.log.data_path, settings.sql.memory, extra=extra)
+            return Log.open(settings.log.address, settings.data_dir, settings.log.data_path, f"{memory}B", extra=extra)
         except LogLocked as error:
             if time.monotonic() > until:
                 raise
@@ -86,12 +77,12 @@ def open_log(settings: Settings) -> Log:
             time.sleep(0.2)
 
 
-def write_anew(settings: Settings) -> None:
+def write_anew(settings: Settings, memory: int) -> None:
     """Write the log's file anew where something was forgotten; where that fails the log is served all the same, until the next start."""
     if not rewriting.pending(settings.data_dir) or settings.log.address.startswith(LAKE):
         return
     try:
-        rewriting.rewrite(settings.data_dir, settings.data_dir / settings.log.address, settings.sql.memory)
+        rewriting.rewrite(settings.data_dir, settings.data_dir / settings.log.address, f"{memory}B")
     except (duckdb.Error, OSError) as error:
         fix = "free as much disk as the log takes, then start again or run `goldwash forget` again"
         log.error("what was forgotten is out of the rows, and its bytes are still in the file", why=str(error), fix=fix)  # noqa: TRY400
@@ -112,7 +103,7 @@ def serve_quack(settings: Settings, opened: Log, readers: Readers) -> quack.Quac
     return served
 
 
-async def serve(settings: Settings, opened: Log, leash: int) -> bool:
+async def serve(settings: Settings, opened: Log, leash: int, memory: int) -> bool:
     """Run until told to stop, then drain. False where a query goes on that cannot be stopped."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(logs.loop_fault)
@@ -129,7 +120,7 @@ async def serve(settings: Settings, opened: Log, leash: int) -> bool:
     else:
         loop.add_signal_handler(signal.SIGINT, stop, DRAIN)
 
-    data_dir, memory = settings.data_dir, memory_bytes(settings.sql.memory)
+    data_dir = settings.data_dir
     bound_memory(memory)
     sweep(opened, data_dir)
     run = OwnRun(data_dir / "spool", syncs=settings.spool.fsync != "never")
@@ -140,6 +131,12 @@ async def serve(settings: Settings, opened: Log, leash: int) -> bool:
         loop.call_soon_threadsafe(stop, ORPHAN_DRAIN)
 
     def reopen() -> None:
+        error = loading.progress.last_error or ""
+        more = grow(data_dir, memory, error, machine_bytes())
+        if more is not None:
+            log.warning("large bodies need more memory than [sql] memory; the log service starts again with it", megabytes=more >> 20)
+        elif lacks_memory(error) and not error.startswith("FATAL"):
+            return  # there is no more to be had; it is tried again as it is
         log.warning("DuckDB must open the log again; the log service starts again, nothing is lost")
         loop.call_soon_threadsafe(stop, 0.0)
 
@@ -196,14 +193,15 @@ def main() -> int:
     logs.hook()
     os.umask(0o077)  # the log, its WAL, snapshots and results are nobody else's
     settings = Settings.from_dump(sys.stdin.buffer.read())
+    memory = needed(settings.data_dir, memory_bytes(settings.sql.memory))
     try:
-        opened = open_log(settings)
+        opened = open_log(settings, memory)
     except LogError as error:
         log.error("the log cannot be opened; traffic passes and is spooled", why=str(error))  # noqa: TRY400  a sentence is enough
         return error.exit_code
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            if not runner.run(serve(settings, opened, arguments.leash)):
+            if not runner.run(serve(settings, opened, arguments.leash, memory)):
                 os._exit(0)  # a thread that cannot be stopped would keep the process
     except ConfigError as error:
         log.error("the log service cannot start", why=str(error))  # noqa: TRY400  as above

@@ -19,7 +19,7 @@ import pytest
 from config.settings import Settings
 from proxy.service import state
 from proxy.service.client import Access, Remote, ServiceError, find
-from proxy.service.main import memory_bytes
+from proxy.service.memory import memory_bytes
 from proxy.service.opinions import uuid7
 from proxy.spool.writer import Spool
 from tests.proxy.service.conftest import exchange
