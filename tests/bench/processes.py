@@ -193,7 +193,14 @@ def goldwash(directory: Path, url: str, *, workers: int = 1, upstream_options: s
             return json.load(answer)
 
     def rows() -> int:
-        ask("/api/flush", {})
+        for patience in range(30, -1, -1):  # the log service may be starting again, with more memory for large bodies
+            try:
+                ask("/api/flush", {})
+                break
+            except OSError:
+                if not patience:
+                    raise
+                time.sleep(2)
         return int(ask("/api/sql", {"sql": "SELECT count(*) AS n FROM exchanges", "format": "json"})[0]["n"])
 
     with running(command, LOAD_CORE, port, directory / "goldwash.log") as supervisor:
