@@ -275,7 +275,10 @@ class Sql(Section):
 
     max_rows: Count = Field(default=100_000, description="Most rows that a query returns.")
     timeout: Seconds = Field(default=30.0, description="Seconds after which a query is interrupted.")
-    memory: Annotated[str, AfterValidator(_memory)] = Field(default="1GB", description="Memory that DuckDB may use.")
+    memory: Annotated[str, AfterValidator(_memory)] = Field(
+        default="640MB",
+        description="Memory that DuckDB may use; where large bodies need more to be stored, the log service takes more by itself.",
+    )
 
 
 class Admin(Section):
