@@ -114,12 +114,19 @@ class Workers:
     spool_full: int = 0  # workers that cannot spool all now
     shed_exchanges: int = 0
     shed_bytes: int = 0
+    upstream_open: int = 0
+    upstream_dialled: int = 0
+    upstream_reused: int = 0
 
 
 def workers(spool: Path) -> Workers:
     """As their gauges stand; a gauge older than STALE is a worker that hangs."""
     found = [counts for run in runs(spool) if (counts := gauge.read(run.path)) and run.alive()]
     fresh = [counts for counts in found if time.time() - counts.get("at", 0) < STALE]
+
+    def upstream(what: str) -> int:
+        return sum((counts.get("upstream") or {}).get(what) or 0 for counts in found)
+
     return Workers(
         alive=len(found),
         accepting=sum(not counts.get("draining") for counts in fresh),
@@ -129,6 +136,9 @@ def workers(spool: Path) -> Workers:
         spool_full=sum(bool(counts.get("spool_full_since")) for counts in found),
         shed_exchanges=sum(counts.get("shed_exchanges") or 0 for counts in found),
         shed_bytes=sum(counts.get("shed_bytes") or 0 for counts in found),
+        upstream_open=upstream("open"),
+        upstream_dialled=upstream("dialled"),
+        upstream_reused=upstream("reused"),
     )
 
 
@@ -141,6 +151,14 @@ def figures(counts: Counts, progress: Progress, spool: Path, seen: Workers, quer
         one("goldwash_workers_accepting", "gauge", "Workers that take new requests.", seen.accepting),
         one("goldwash_exchanges_active", "gauge", "Exchanges under way.", seen.active),
         one("goldwash_client_connections", "gauge", "Connections of clients.", seen.connections),
+        one("goldwash_upstream_connections", "gauge", "Connections to upstreams, dials under way included.", seen.upstream_open),
+        one(
+            "goldwash_upstream_dials",
+            "gauge",
+            "Connections that living workers opened: over HTTPS a handshake each.",
+            seen.upstream_dialled,
+        ),
+        one("goldwash_upstream_reuses", "gauge", "Requests of living workers on a connection that was there.", seen.upstream_reused),
         one("goldwash_refused_requests", "gauge", "Requests that living workers answered themselves (404, 400, 401).", seen.refused),
         one("goldwash_spool_full_workers", "gauge", "Workers that have no room to spool all they should.", seen.spool_full),
         one("goldwash_workers_shed_exchanges", "gauge", "Exchanges that living workers passed and could not spool.", seen.shed_exchanges),
