@@ -32,12 +32,17 @@ def test_workers_are_those_that_live(tmp_path: Path) -> None:
     for spool, age, draining in zip(runs, (0, 60, 0, 0), (False, False, True, False), strict=True):
         gauge = Gauge(spool.path)
         gauge.write(
-            {"at": time.time() - age, "active": 2, "connections": 3, "refused": 1, "draining": draining, "spool_full_since": age or None}
-        )
+            {
+                "at": time.time() - age, "active": 2, "connections": 3, "refused": 1, "draining": draining, "spool_full_since": age or None,
+                "upstream": {"open": 1, "dialled": 4, "reused": 9},
+            }
+        )  # fmt: skip
         gauge.close()
     runs[3].close()
     seen = workers(tmp_path)
-    assert seen == Workers(alive=3, accepting=1, active=6, connections=9, refused=3, spool_full=1)
+    assert seen == Workers(
+        alive=3, accepting=1, active=6, connections=9, refused=3, spool_full=1, upstream_open=3, upstream_dialled=12, upstream_reused=27
+    )
     segments, size = spool_size(tmp_path)
     assert (segments, size) == (4, 4 << 16)
     for spool in runs[:3]:
