@@ -32,6 +32,7 @@ class LiveExchange:
     """One exchange between a client connection and an upstream connection. `moved` is the tick of its last byte."""
 
     __slots__ = (
+        "_accepted_ns",
         "_answered_spooled",
         "_asking",
         "_chunk_out",
@@ -69,7 +70,8 @@ class LiveExchange:
         self.client: ClientConnection | None = client
         self.route = route
         self.upstream: UpstreamConnection | None = None
-        self.exchange_id, self.id_text = lane.new_id()
+        self._accepted_ns = time.time_ns()
+        self.exchange_id, self.id_text = lane.ids.new(self._accepted_ns)
         self.request = request
         self.response = response
         self.is_head = False
@@ -99,7 +101,7 @@ class LiveExchange:
     def accept(self, text: bytes, body: bytes) -> bool:
         """Write ACCEPTED: from here on the exchange ends as exactly one row. False: it must be refused, for the log has no room."""
         kept = b"" if self._flags & frames.OMIT_REQUEST else body
-        payload = frames.accepted(self.exchange_id, time.time_ns(), self._flags, text, kept)
+        payload = frames.accepted(self.exchange_id, self._accepted_ns, self._flags, text, kept)
         capture = self.lane.capture
         taken = capture.accepted(payload, or_refuse=self.lane.refuses_unlogged)
         if capture.full_since and body:  # the beginning of the body is not in the spool

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -18,6 +16,7 @@ from proxy.lane.capture import Capture
 from proxy.lane.client import ClientConnection
 from proxy.lane.exchange import LiveExchange
 from proxy.lane.headers import HeaderPolicy
+from proxy.lane.ids import Ids
 from proxy.lane.keyring import KeyRing
 from proxy.lane.pool import Pool
 from proxy.lane.request import Refused, RequestReader
@@ -60,6 +59,7 @@ class Lane:
         self.finishes_for_gone_clients = settings.proxy.on_client_gone == "finish"
         self.refuses_unlogged = settings.proxy.on_log_failure == "refuse"
         self.no_tee = Tee(0, keep=True, whole=True)  # the answer of an exchange that has none yet; nothing is ever added
+        self.ids = Ids()
         self.clients: set[ClientConnection] = set()
         self.orphans: set[LiveExchange] = set()  # their clients have gone and on_client_gone is "finish"
         self.draining = False
@@ -72,8 +72,6 @@ class Lane:
         self._signers: dict[tuple[str | None, str | None], Signer] = {}
         self._key_secret = key_secret
         self._keys: dict[bytes, bytes] = {}
-        self._random = b""
-        self._random_at = 0
         self._aiohttp: Callable[[], asyncio.Protocol] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -96,17 +94,6 @@ class Lane:
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         protocol.data_received(data)
-
-    def new_id(self) -> tuple[bytes, bytes]:
-        """A UUIDv7 (RFC 9562, 5.7) as 16 bytes and as text."""
-        at = self._random_at
-        if at == len(self._random):
-            self._random, at = os.urandom(4000), 0
-        self._random_at = at + 10
-        low = int.from_bytes(self._random[at : at + 10], "big")
-        value = time.time_ns() // 1_000_000 << 80 | 0x7 << 76 | (low >> 68) << 64 | 0x2 << 62 | low & 0x3FFFFFFFFFFFFFFF
-        text = b"%032x" % value
-        return value.to_bytes(16, "big"), b"%b-%b-%b-%b-%b" % (text[:8], text[8:12], text[12:16], text[16:20], text[20:])
 
     def key_hash(self, credential: bytes) -> bytes:
         """A keyed hash of a provider key: counts by key, tells nothing of it."""

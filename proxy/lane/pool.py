@@ -61,6 +61,7 @@ class Pool:
 
     def release(self, connection: UpstreamConnection) -> None:
         """Take a connection back that ended its exchange cleanly."""
+        connection.served += 1
         while self._waiting:
             exchange = self._waiting.popleft()
             if exchange.waits:

@@ -20,6 +20,8 @@ MAX_HEAD: Final = 262_144
 
 # How long an upstream may take over a session's last frames once its client has gone.
 FLUSH_SECONDS: Final = 10
+# Exchanges after which an upstream has shown that it keeps its connections.
+PROVEN: Final = 2
 
 _HEAD, _LENGTH, _CHUNKED, _UNTIL_CLOSE, _TUNNEL, _IDLE = range(6)
 
@@ -57,13 +59,14 @@ class ResponseHead:
 class UpstreamConnection(asyncio.Protocol):
     """See the module. States: idle, the head of an answer, one of its body's framings, or a WebSocket tunnel."""
 
-    __slots__ = ("_decoder", "_held", "_left", "_look", "_reusable", "_state", "exchange", "pool", "rested_since", "transport")
+    __slots__ = ("_decoder", "_held", "_left", "_look", "_reusable", "_state", "exchange", "pool", "rested_since", "served", "transport")
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.transport: asyncio.Transport = None  # type: ignore[assignment]
         self.exchange: LiveExchange | None = None
         self.rested_since = 0
+        self.served = 0  # exchanges that ended cleanly on it
         self._state = _IDLE
         self._held = b""
         self._left = 0
@@ -82,9 +85,14 @@ class UpstreamConnection(asyncio.Protocol):
         return self.exchange is None
 
     def still_open(self) -> bool:
-        """Whether the upstream has not closed it behind our back: one look at the socket, a microsecond, nothing is consumed."""
+        """Whether the upstream has not closed it behind our back: one look at the socket, a microsecond, nothing is consumed.
+
+        One that has kept it before, and answered on it within this second, is not looked at: the event loop has just done so.
+        """
         if self.transport.is_closing():
             return False
+        if self.served >= PROVEN and self.rested_since == self.pool.lane.tick:
+            return True
         if self._look is None:
             # Over TLS bytes may rest unread that are no answer (session tickets); without it nobody has asked for any.
             watched = select.POLLRDHUP if self.pool.origin.tls else select.POLLRDHUP | select.POLLIN
@@ -194,7 +202,7 @@ class UpstreamConnection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._garbage(exchange, f"the head of its answer is malformed: {error}")
             return b""
-        version = parser.get_http_version()
+        version = "1.1" if data.startswith(b"HTTP/1.1 ") else parser.get_http_version()
         if version not in ("1.0", "1.1"):
             self._garbage(exchange, f"it answers in HTTP/{version}")
             return b""

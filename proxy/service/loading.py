@@ -13,6 +13,7 @@ import duckdb
 import structlog
 
 from proxy.log.ingest import Loaded
+from proxy.service.contention import Contention
 from proxy.service.memory import lacks_memory
 
 SHORTEST: Final = 0.005
@@ -20,6 +21,10 @@ LONGEST: Final = 0.5
 """Seconds between two rounds that emptied the spool: at least, and at most."""
 REST: Final = 19
 """How long between them, in times of what the last one took: a commit costs about the same for one row as for hundreds."""
+CONTENDED: Final = 0.3
+"""Share of a round that the thread waited for a processor from which the machine counts as busy."""
+PATIENCE: Final = 5.0
+"""Seconds that the log may be behind the spool while the machine is busy: traffic goes first, and a burst is loaded when it is over."""
 BACK_OFF: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds before the log is tried again after it failed, by the number of failures."""
 HOPELESS: Final = 3
@@ -33,6 +38,15 @@ UPKEEP_AGAIN: Final = 5.0
 
 log = structlog.get_logger("loading")
 T = TypeVar("T")
+
+
+def rest(done: Loaded, contended: float, lag: float) -> float:
+    """Seconds until the next round, after one that has `done` this. contended: share waited for a processor; lag: in seconds."""
+    if contended >= CONTENDED and done.frames and lag < PATIENCE:
+        return PATIENCE - lag
+    if done.more:
+        return 0.0
+    return min(max(done.seconds * REST, SHORTEST), LONGEST) if done.frames else LONGEST
 
 
 class Loader(Protocol):
@@ -74,7 +88,8 @@ class Loading:
 
     relieve: called when the log has no memory left for a round, to stop readers. upkeep: called now and then on this thread; says
     whether it has more to do. behind: set while a round was not enough to empty the spool. invalidated: called when DuckDB takes
-    nothing any more until the file is opened again (a disk that filled up during a checkpoint). seen: told of each round.
+    nothing any more until the file is opened again (a disk that filled up during a checkpoint). seen: told of each round. roomy: whether
+    the spool can take what comes while loading waits for a busy machine.
     """
 
     def __init__(
@@ -85,12 +100,14 @@ class Loading:
         behind: threading.Event | None = None,
         invalidated: Callable[[], None] = lambda: None,
         seen: Callable[[Loaded], None] = lambda _: None,
+        roomy: Callable[[], bool] = lambda: True,
     ) -> None:
         self.progress = Progress(loaded_until=time.time())
         self._loader, self._relieve, self._upkeep = loader, relieve, upkeep
         self._behind = behind or threading.Event()
         self._invalidated = invalidated
         self._seen = seen
+        self._roomy = roomy
         self._wake = threading.Condition()
         self._waiters: list[Future[tuple[str, ...]]] = []
         self._jobs: list[Callable[[], None]] = []
@@ -163,6 +180,7 @@ class Loading:
             job()
 
     def _rounds(self) -> None:
+        contention = Contention()
         while not self._closing:
             with self._wake:
                 waiters = list(self._waiters)
@@ -178,8 +196,13 @@ class Loading:
             self._after_round(done, began, waiters)
             if time.monotonic() > self._next_upkeep and not done.more:
                 self._keep_up()
-            if not done.more:
-                self._wait(min(max(done.seconds * REST, SHORTEST), LONGEST) if done.frames else LONGEST)
+            contended = contention.share()
+            if contended >= CONTENDED and not self._roomy():
+                contended = 0.0
+            seconds = rest(done, contended, self.progress.lag(time.time()))
+            if seconds:
+                self._behind.clear()  # readers need not stand back from who rests
+                self._wait(seconds)
 
     def _wait(self, seconds: float) -> None:
         with self._wake:

@@ -37,6 +37,7 @@ from proxy.service.memory import grow, lacks_memory, machine_bytes, memory_bytes
 from proxy.service.readers import QueryError, Readers
 from proxy.service.run import OwnRun
 from proxy.service.snapshots import sweep
+from proxy.spool.bound import usage
 
 DRAIN: Final = 100.0
 """Seconds to load what is spooled after SIGTERM; the supervisor kills after 120."""
@@ -57,6 +58,10 @@ def bound_memory(memory: int) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if hard == resource.RLIM_INFINITY or hard > limit:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+
+ROOMY: Final = 0.25
+"""Share of [spool] max_gb beyond which loading no longer waits for a busy machine."""
 
 
 def open_log(settings: Settings, memory: int) -> Log:
@@ -149,6 +154,7 @@ async def serve(settings: Settings, opened: Log, leash: int, memory: int) -> boo
         behind,
         reopen,
         Budgets(opened, data_dir).seen,
+        lambda: usage(data_dir / "spool") < settings.spool.max_gb * 1e9 * ROOMY,
     )
 
     local = is_loopback(settings.admin.host) and not settings.admin.always_token

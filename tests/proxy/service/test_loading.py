@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import duckdb
 import pytest
 
 from proxy.log.ingest import Loaded
 from proxy.service import loading as module
+from proxy.service.contention import Contention
 from proxy.service.loading import FlushFailed, Loading
 
 
@@ -171,3 +176,62 @@ def test_a_fault_of_the_loading_itself_is_told(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(FlushFailed):
         loading.flush().result(2)
     assert not loading.close(0.1)
+
+
+def test_loading_rests_while_the_machine_is_busy_and_not_for_ever() -> None:
+    """Traffic goes first for some seconds; then, or where nothing competes, the spool is emptied."""
+    full, some, none = Loaded(frames=8000, more=True, seconds=0.3), Loaded(frames=20, seconds=0.01), Loaded()
+    assert module.rest(full, 0.0, 0.2) == 0.0
+    assert module.rest(full, 0.6, 0.2) == pytest.approx(module.PATIENCE - 0.2)
+    assert module.rest(full, 0.6, module.PATIENCE) == 0.0
+    assert module.rest(some, 0.0, 0.0) == pytest.approx(0.19)
+    assert module.rest(some, 0.6, 0.0) == module.PATIENCE
+    assert module.rest(none, 0.9, 0.0) == module.LONGEST  # nothing to load: what it waited for tells little
+
+
+def test_a_thread_that_shares_its_processor_knows(tmp_path: Path) -> None:
+    """Two that spin on one core wait half of the time each; one alone waits for nothing; without the kernel's word nothing is known."""
+    if not Path("/proc/thread-self/schedstat").exists():
+        pytest.skip("this kernel tells no waiting times")
+    core = min(os.sched_getaffinity(0))
+    rival = subprocess.Popen(
+        [sys.executable, "-c", f"import os\nos.sched_setaffinity(0, {{{core}}})\nprint(flush=True)\nwhile True: pass"],
+        stdout=subprocess.PIPE,
+    )
+    shares: list[float] = []
+
+    def spin() -> None:
+        os.sched_setaffinity(0, {core})
+        contention = Contention()
+        contention.share()
+        until = time.monotonic() + 0.5
+        while time.monotonic() < until:
+            pass
+        shares.append(contention.share())
+
+    try:
+        assert rival.stdout is not None
+        rival.stdout.readline()
+        thread = threading.Thread(target=spin)
+        thread.start()
+        thread.join()
+    finally:
+        rival.kill()
+        rival.communicate()
+    assert 0.2 < shares[0] <= 1.0
+    assert Contention(tmp_path / "absent").share() == 0.0
+
+
+def test_a_spool_without_room_is_loaded_however_busy_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Resting must not make the lane shed bodies."""
+    monkeypatch.setattr(Contention, "share", lambda _: 0.9)
+    for roomy, within in ((False, True), (True, False)):
+        loader = Scripted(Loaded(rows=1, frames=2, more=True), Loaded(rows=1, frames=2, more=True), Loaded(rows=1, frames=2))
+        loading = Loading(loader, roomy=lambda roomy=roomy: roomy)  # type: ignore[misc]
+        loading.start()
+        until = time.monotonic() + 1
+        while loading.progress.rows < 3 and time.monotonic() < until:
+            time.sleep(0.01)
+        assert (loading.progress.rows == 3) is within
+        loading.close()
+        assert loading.progress.rows == 3  # whoever waits for a flush does not wait for the machine to calm down

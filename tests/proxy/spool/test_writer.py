@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import random
 import stat
 from pathlib import Path
 
@@ -182,3 +183,27 @@ def test_a_write_that_stops_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     reader.close()
     assert got is not None
     assert got[0].data == b"x" * 50_000 + b"y" * 50_000
+
+
+def test_frames_of_all_sizes_beside_each_other_come_back(tmp_path: Path):
+    """Pages are made ahead of small frames and by large ones: neither writes over what the other left, up to a segment's last byte."""
+    spool = Spool(tmp_path, "host", "w0", 1 << 20)
+    chance = random.Random(7)
+    written = []
+    for number in range(300):
+        size = chance.choice((1, 50, 4096, 16_000, 40_000, 262_144, 300_000))
+        data = b"%06d" % number + chance.randbytes(size)
+        apart = chance.random() < 0.5
+        payload = frames.record(bytes(16), 1, "feedback", b"" if apart else data)
+        spool.append(payload, [data] if apart else ())
+        written.append(data)
+    spool.close()
+    (run,) = runs(tmp_path)
+    found = []
+    for number in run.segments():
+        reader = SegmentReader(run.segment(number))
+        while (got := reader.next()) is not None:
+            assert isinstance(got[0], frames.Record)
+            found.append(got[0].json)
+        reader.close()
+    assert found == written
