@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from config.scoring import Judge, Scoring
 from config.settings import Settings
 from proxy.accounting.pricing import Pricer
 from proxy.exchange import Reading, Usage
 from proxy.service.assembly import price_overrides
-from scoring.judging import Task
+
+if TYPE_CHECKING:
+    from scoring.judging import Task
 
 ANSWER_TOKENS: Final = 60
 QUESTION_TOKENS: Final = 45
@@ -32,11 +34,11 @@ def expected(settings: Settings, options: Scoring, of: Judge | None, asked: Sequ
     return price(settings, of, usage)
 
 
-def price(settings: Settings, of: Judge, usage: Usage) -> Decimal | None:
-    """Dollars of one call; None = not known."""
+def price(settings: Settings, of: Judge, usage: Usage, by: Pricer | None = None) -> Decimal | None:
+    """Dollars of one call; None = not known. by: prices that are read already."""
     upstream = settings.upstreams.get(of.upstream)
     reading = Reading(operation="chat", request_model=of.model, response_model=of.model, usage=usage)
-    return pricer(settings).price(reading, of.upstream, (upstream.base_url() or "") if upstream else "", datetime.now(UTC)).cost_usd
+    return (by or pricer(settings)).price(reading, of.upstream, (upstream.base_url() or "") if upstream else "", datetime.now(UTC)).cost_usd
 
 
 def pricer(settings: Settings) -> Pricer:

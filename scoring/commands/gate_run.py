@@ -107,6 +107,8 @@ def run(files: tuple[Path, ...], update_golden: bool, scheduled: bool, only_plan
         raise BadInput("--update-golden: one target alone is released: choose it with --targets")
     tell(ready, quiet=Path("-") in reports.values())
     if only_plan:
+        if order.reruns and ready.base_variant is not None:
+            click.echo("Runs that are added where a drop is in doubt come on top; a budget holds for them too.")
         return
     outcomes = asked(ready)
     if Path("-") not in reports.values():
@@ -200,6 +202,7 @@ def show(outcomes: list[Outcome]) -> None:
         lost = f", {spent.unanswered:,} unanswered" if spent.unanswered else ""
         judged = f" (judges ${spent.judge_usd:.4f})" if spent.judge_usd else ""
         unpriced = f"; {spent.unpriced:,} calls have no price" if spent.unpriced else ""
+        unpriced += f"; what judging {spent.unpriced_judging:,} answers cost is not known" if spent.unpriced_judging else ""
         click.echo(f"{title}{spent.asked:,} calls asked{known}{lost}: ${spent.usd:.4f}{judged}{unpriced}")
     for outcome in outcomes:
         click.echo(f"results: {outcome.path}")

@@ -56,7 +56,8 @@ class Spent:
     unanswered: int = 0
     target_usd: float = 0.0
     judge_usd: float = 0.0
-    unpriced: int = 0
+    unpriced: int = 0  # calls to the target
+    unpriced_judging: int = 0  # answers that were judged at a price that is not known
 
     @property
     def usd(self) -> float:
@@ -112,8 +113,11 @@ class Asking:
         found = None
         if reply.error is None:
             folder = self.golden.folders[task.prepared.case.id]
-            found = await evaluate(task.prepared.case, reply, self.judges, directory=folder)
+            broke = self._broke()
+            judges = self.judges.silent(broke) if self.judges is not None and broke is not None else self.judges
+            found = await evaluate(task.prepared.case, reply, judges, directory=folder)
             self.spent.judge_usd += found.cost_usd or 0.0
+            self.spent.unpriced_judging += found.cost_usd is None
         return row(task.prepared.case, task.run, reply, found, task.prepared.of_run(task.run), confirming=task.confirming)
 
     async def _reply(self, task: Task) -> Reply:
@@ -132,9 +136,10 @@ class Asking:
         return reply
 
     async def _asked(self, task: Task) -> Reply:
-        if self.budget_usd is not None and self.before_usd + self.spent.usd >= self.budget_usd:
+        broke = self._broke()
+        if broke is not None:
             self.spent.unanswered += 1
-            return Reply(error=f"the budget of ${self.budget_usd:g} is spent: raise --budget, or run fewer cases")
+            return Reply(error=broke)
         reply = await self._asker(task.variant).ask(task.prepared, task.run)
         if reply.error is not None:
             self.spent.unanswered += 1
@@ -143,6 +148,12 @@ class Asking:
         self.spent.target_usd += reply.cost_usd or 0.0
         self.spent.unpriced += reply.cost_usd is None
         return reply
+
+    def _broke(self) -> str | None:
+        """Why nobody is asked any more; None while there is money, or no budget."""
+        if self.budget_usd is None or self.before_usd + self.spent.usd < self.budget_usd:
+            return None
+        return f"the budget of ${self.budget_usd:g} is spent: raise --budget, or run fewer cases"
 
     def _asker(self, variant: Variant) -> Asks:
         if variant.name not in self._asks:

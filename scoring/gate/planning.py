@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from proxy.accounting.pricing import Pricer
 from proxy.accounting.tokens import count_tokens
 from proxy.exchange import Reading, Usage
 from proxy.streams.json_value import json_text
+from scoring.gate.judge_calls import OUTPUT_TOKENS, JudgeCalls
 from scoring.gate.results import Results
 from scoring.gate.rows import must_pass
 from scoring.gate.rules import Rules
 from scoring.gate.targets.requests import Prepared
 from scoring.gate.targets.variants import Variant
 from scoring.golden.case import GoldenCase
-
-OUTPUT_TOKENS: Final = 300
-"""Of an answer, where neither the baseline nor production shows one."""
 
 
 class Task(NamedTuple):
@@ -41,9 +39,15 @@ class Plan:
     must_pass: int  # cases that run more often, since one failure is enough
     calls: int
     known: int  # of those calls, answered from the cache or the recorded store
-    judged: int  # calls whose answer a judge may be asked about
-    cost_usd: float | None  # of what will be asked; None: of no call is the price known
+    cost_usd: float | None  # of what the target will be asked; None: of no call is the price known
     unpriced: int  # calls without a price
+    judges: tuple[JudgeCalls, ...] = ()  # what judges will be asked about the answers
+    unjudged: int = 0  # answers that need a judge where none is configured
+
+    @property
+    def expected_usd(self) -> float:
+        """Target and judges, as far as prices are known, without calls that may not be needed: what a budget must cover."""
+        return (self.cost_usd or 0.0) + sum(one.cost_usd or 0.0 for one in self.judges if one.is_certain)
 
 
 def tasks(variant: Variant, prepared: Sequence[Prepared], repeat: int, rules: Rules) -> list[Task]:
@@ -62,7 +66,17 @@ def is_selected(case: GoldenCase, kinds: set[str], *, with_candidates: bool) -> 
     return case.unit == "step" or not kinds <= {"endpoint"}
 
 
-def plan(variant: Variant, planned: Sequence[Task], known: int, base: Results | None, pricer: Pricer, now: datetime) -> Plan:
+def plan(
+    variant: Variant,
+    planned: Sequence[Task],
+    known: int,
+    base: Results | None,
+    pricer: Pricer,
+    now: datetime,
+    *,
+    judges: tuple[JudgeCalls, ...] = (),
+    unjudged: int = 0,
+) -> Plan:
     """The plan of one variant; known: calls that are answered already."""
     paid = _paid(base)
     costs = [_cost(task, paid, pricer, now) for task in planned]
@@ -76,9 +90,10 @@ def plan(variant: Variant, planned: Sequence[Task], known: int, base: Results | 
         must_pass=sum(must_pass(case) for case in cases.values()),
         calls=len(planned),
         known=known,
-        judged=sum(_is_judged(task.prepared.case) for task in planned),
         cost_usd=sum(priced) * share if priced else (0.0 if known == len(planned) else None),
         unpriced=len(costs) - len(priced),
+        judges=judges,
+        unjudged=unjudged,
     )
 
 
@@ -112,24 +127,43 @@ def _cost(task: Task, paid: Mapping[str, float], pricer: Pricer, now: datetime) 
     return paid.get(case.id)
 
 
-def _is_judged(case: GoldenCase) -> bool:
-    return case.rubric is not None or (case.expected is not None and case.expected.text is not None)
-
-
 def in_words(plans: Sequence[Plan]) -> str:
-    """A line a variant, and their sum."""
+    """A line a variant, one for each judge of it, and their sum."""
     lines = []
     for one in plans:
         more = f", {one.must_pass} of them must pass and run more often" if one.must_pass else ""
         known = f"; {one.known:,} are answered already" if one.known else ""
-        judged = f"; a judge may be asked about {one.judged:,}" if one.judged else ""
         runs = f"{one.runs} run{'' if one.runs == 1 else 's'} each{more}"
-        lines.append(f"{one.variant}: {one.cases:,} cases, {runs}: {one.calls:,} calls{known}{judged}; {_dollars(one)}")
-    if len(plans) > 1:
-        costs = [one.cost_usd for one in plans if one.cost_usd is not None]
-        unknown = "" if len(costs) == len(plans) else ", and what has no price"
-        lines.append(f"together: {sum(one.calls for one in plans):,} calls, about ${sum(costs):.4f}{unknown}")
+        lines.append(f"{one.variant}: {_counted(one.cases, 'case')}, {runs}: {_counted(one.calls, 'call')}{known}; {_dollars(one)}")
+        lines += [f"  {_judge(judge)}" for judge in one.judges]
+        if one.unjudged:
+            lines.append(
+                f"  {_counted(one.unjudged, 'answer')} to be judged, and no judge is configured: [judge] in config/scoring.toml names one"
+            )
+    if len(plans) > 1 or any(one.judges for one in plans):
+        unknown = ", and what has no price" if any(map(_is_unknown, plans)) else ""
+        usd = sum(one.expected_usd for one in plans)
+        lines.append(f"together: {_counted(_calls(plans), 'call')}, about ${usd:.4f}{unknown}")
     return "\n".join(lines) + "\n"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _calls(plans: Sequence[Plan]) -> int:
+    return sum(one.calls + sum(judge.calls for judge in one.judges if judge.is_certain) for one in plans)
+
+
+def _is_unknown(one: Plan) -> bool:
+    return one.cost_usd is None or any(judge.cost_usd is None for judge in one.judges if judge.is_certain)
+
+
+def _judge(one: JudgeCalls) -> str:
+    price = "what they cost is not known (no price for the model)" if one.cost_usd is None else f"about ${one.cost_usd:.4f}"
+    if one.is_certain:
+        return f"judge {one.model}: {_counted(one.calls, 'call')}, fewer where code alone finds a failure; {price}"
+    return f"judge {one.model}: up to {_counted(one.calls, 'call')} more, where a failure must be confirmed or no verdict came; {price}"
 
 
 def _dollars(one: Plan) -> str:

@@ -8,13 +8,19 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from config.scoring import Judge
 from config.settings import Settings, find_file, load
+from proxy.exchange import Usage
+from scoring import costs
 from scoring.gate.baselines import ANCHOR, CURRENT, FOLDER
 from scoring.gate.columns import Column, columns
 from scoring.gate.golden_files import Golden, failing, only, read
 from scoring.gate.headers import prices
+from scoring.gate.instruments import instruments
+from scoring.gate.judge_calls import Forecast
 from scoring.gate.order import Order
 from scoring.gate.planning import Plan, Task, is_selected, plan, tasks
+from scoring.gate.reply import Reply
 from scoring.gate.results import BadInput, Results
 from scoring.gate.results import read as read_results
 from scoring.gate.rules import Rules
@@ -41,18 +47,7 @@ class Ready:
     is_partial: bool
     environ: Mapping[str, str]
     left_out: int = 0  # conversations that no target here can run
-
-    @property
-    def plans(self) -> tuple[Plan, ...]:
-        """What will be asked, and what it will cost."""
-        pricer, now = prices(self.settings), datetime.now(UTC)
-        found = []
-        for column in self.columns:
-            mine = self.tasks[column.variant.name]
-            known = sum(any(one.get(task.variant, task.prepared, task.run) is not None for one in column.keeps) for task in mine)
-            known = len(mine) if column.plain is not None else known
-            found.append(plan(column.variant, mine, known, self.base, pricer, now))
-        return tuple(found)
+    plans: tuple[Plan, ...] = ()  # what will be asked, and what it will cost
 
     @property
     def budget_usd(self) -> float | None:
@@ -102,7 +97,7 @@ def prepared(order: Order, environ: Mapping[str, str] = os.environ) -> Ready:
         )
         for column in shown
     }
-    return Ready(
+    ready = Ready(
         order=order,
         settings=settings,
         rules=rules,
@@ -118,6 +113,38 @@ def prepared(order: Order, environ: Mapping[str, str] = os.environ) -> Ready:
         environ=environ,
         left_out=left_out,
     )
+    return replace(ready, plans=_plans(ready))
+
+
+def _plans(ready: Ready) -> tuple[Plan, ...]:
+    """What will be asked, and what it will cost."""
+    pricer, now = prices(ready.settings), datetime.now(UTC)
+    base = ready.base
+
+    def price(judge: Judge, usage: Usage) -> float | None:
+        found = costs.price(ready.settings, judge, usage, pricer)
+        return None if found is None else float(found)
+
+    with_ = instruments(ready.order, ready.settings, ready.columns, base)
+    found = []
+    for column in ready.columns:
+        mine, known = ready.tasks[column.variant.name], 0
+        forecast = Forecast(with_, price, ready.golden.folders)
+        for task in mine:
+            reply = _known(column, task)
+            known += reply is not None
+            forecast.add(task.prepared.case, reply)
+        said = plan(column.variant, mine, known, base, pricer, now, judges=forecast.calls, unjudged=forecast.unjudged)
+        found.append(said)
+    return tuple(found)
+
+
+def _known(column: Column, task: Task) -> Reply | None:
+    """The answer where it is there already."""
+    if column.plain is not None:
+        return column.plain.answer(task.variant, task.prepared.case.id, task.run)
+    answers = (one.get(task.variant, task.prepared, task.run) for one in column.keeps)
+    return next((answer for answer in answers if answer is not None), None)
 
 
 def _local(file: Path) -> Path | None:

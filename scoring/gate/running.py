@@ -1,7 +1,6 @@
 """Runs golden cases against targets and decides: what `goldwash gate`, the pytest plugin and a user's own Python share.
 
-    from scoring.gate.order import Order, Progress
-from scoring.gate.preparing import Ready, prepared
+    from scoring.gate.order import Order
     from scoring.gate.running import run_gate
 
     for outcome in run_gate(Order(files=(Path("golden/cases.jsonl"),), targets=("candidate",))):
@@ -22,14 +21,13 @@ from pathlib import Path
 
 import uvloop
 
-from config.scoring import find as find_scoring
-from config.scoring import load as load_scoring
-from scoring.gate.answers import JUDGES, judged, keep_judged
+from scoring.gate.answers import keep_judged
 from scoring.gate.asking import Asking, Spent
 from scoring.gate.columns import Column
 from scoring.gate.deciding import Decided, decided
 from scoring.gate.evaluators import judges as judging
 from scoring.gate.headers import header, judge_header, prices
+from scoring.gate.instruments import instruments
 from scoring.gate.order import Order, Progress
 from scoring.gate.planning import Task
 from scoring.gate.preparing import Ready, prepared
@@ -39,9 +37,7 @@ from scoring.gate.targets.requests import prepare
 from scoring.gate.targets.variants import Variant
 from scoring.gate.verdict import Verdict
 from scoring.judge import client
-from scoring.judge.rubric import load_all
 from scoring.progress import Quiet
-from scoring.tasks import RUBRICS
 
 HELD_AGAINST = Path("held_against")
 """Beside the result files: the baseline with the runs that were added to it, so that the verdict can be found again from files alone."""
@@ -61,11 +57,8 @@ class Outcome:
 
 def run(ready: Ready, progress: Progress | None = None, *, today: date | None = None) -> list[Outcome]:
     """Asks, evaluates, decides and writes the result files. Raises BadInput; an outage is in the verdict, and never raised."""
-    estimate = sum(one.cost_usd or 0.0 for one in ready.plans)
-    if ready.budget_usd is not None and estimate > ready.budget_usd:
-        raise BadInput(
-            f"this run would cost about ${estimate:.2f}, and the budget is ${ready.budget_usd:g}: raise --budget, or run fewer cases"
-        )
+    if ready.budget_usd is not None:
+        _check_budget(ready, ready.budget_usd)
     return uvloop.run(_run(ready, progress or Quiet(), today or datetime.now(UTC).date()))
 
 
@@ -78,6 +71,19 @@ def exit_code(outcomes: list[Outcome]) -> int:
     """Of all outcomes together: 2, then 4, then 1, then 3."""
     codes = {outcome.verdict.exit_code for outcome in outcomes}
     return next((code for code in (2, 4, 1, 3) if code in codes), 0)
+
+
+def _check_budget(ready: Ready, budget: float) -> None:
+    """Raises BadInput where it would be overdrawn, or could not be kept."""
+    estimate = sum(one.expected_usd for one in ready.plans)
+    unpriced = next((judge for one in ready.plans for judge in one.judges if judge.cost_usd is None), None)
+    if unpriced is not None:
+        raise BadInput(
+            f"the budget of ${budget:g} cannot be kept: the price of the judge {unpriced.model} is not known; "
+            "add it to the file that [prices] file names, or leave the budget out"
+        )
+    if estimate > budget:
+        raise BadInput(f"this run would cost about ${estimate:.4f}, and the budget is ${budget:g}: raise --budget, or run fewer cases")
 
 
 async def _run(ready: Ready, progress: Progress, today: date) -> list[Outcome]:
@@ -94,18 +100,19 @@ async def again(ready: Ready, variant: Variant, wanted: Mapping[str, int], first
 @asynccontextmanager
 async def _asking(ready: Ready, progress: Progress) -> AsyncIterator[Asking]:
     """Everything a run asks with; what was answered is kept at its end, however it ends."""
-    settings, order = ready.settings, ready.order
-    home = order.config.parent if order.config else Path()
-    options = load_scoring(find_scoring(order.config))
-    pricer = prices(settings)
-    memory_file, is_recorded = _memory_file(ready)
-    memory = judged(memory_file)
-    said = {row.case: str(row.extra["output"]) for row in (ready.base.rows if ready.base else ()) if row.extra.get("output")}
-    rubrics = load_all((home / "config" / "rubrics", RUBRICS))
+    settings, pricer = ready.settings, prices(ready.settings)
+    with_ = instruments(ready.order, settings, ready.columns, ready.base)
     async with client.session(2 * settings.gate.concurrency) as session:  # both sides are timed at once
         try:
             async with judging.opened(
-                settings, options, pricer, rubrics=rubrics, baseline=said, memory=memory, environ=ready.environ, recorded=is_recorded
+                settings,
+                with_.options,
+                pricer,
+                rubrics=with_.rubrics,
+                baseline=with_.baseline,
+                memory=with_.memory,
+                environ=ready.environ,
+                recorded=with_.is_recorded,
             ) as judges:
                 asking = Asking(
                     session=session,
@@ -126,19 +133,10 @@ async def _asking(ready: Ready, progress: Progress) -> AsyncIterator[Asking]:
                 finally:
                     for keeps in (keeps for column in ready.columns for keeps in column.keeps):
                         keeps.close()
-                    if memory and not is_recorded:
-                        keep_judged(memory_file, memory)
+                    if with_.memory and not with_.is_recorded:
+                        keep_judged(with_.memory_file, with_.memory)
         except judging.Down as error:
             raise BadInput(f"config/scoring.toml: {error}") from error
-
-
-def _memory_file(ready: Ready) -> tuple[Path, bool]:
-    """Where the judges' answers are kept, and whether they alone decide."""
-    order = ready.order
-    folder = order.recorded or next((column.folder for column in ready.columns if column.folder is not None), None)
-    if folder is not None:
-        return folder / JUDGES, True
-    return (order.record or ready.settings.data_dir / "gate" / "cache") / JUDGES, False
 
 
 async def _column(ready: Ready, column: Column, asking: Asking, today: date) -> Outcome:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Final, Protocol
 
@@ -63,12 +63,14 @@ class Asker(Protocol):
 class Offline:
     """A judge that is not asked: stored answers decide, and what is not among them is not measured."""
 
-    def __init__(self, judge: Judge) -> None:
-        self.judge = judge
+    def __init__(self, judge: Judge, why: str | None = None) -> None:
+        self.judge, self._why = judge, why
 
     async def ask(self, question: Question, about: str) -> client.Reply:
         """Raises Down."""
-        raise Down(f"the stored answers hold no verdict of {self.judge.model} on this reply: a run with the judge's key is needed")
+        raise Down(
+            self._why or f"the stored answers hold no verdict of {self.judge.model} on this reply: a run with the judge's key is needed"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,10 @@ class Judges:
     def may_grade(self, confirmed_by: frozenset[str]) -> tuple[Asker, ...]:
         """The judges that may grade a case that judges of these families confirmed, the first one first."""
         return tuple(one for one in (self.first, self.second) if one is not None and family(one.judge) not in confirmed_by)
+
+    def silent(self, why: str) -> Judges:
+        """The same judges, none of whom is asked any more; what they answered already still counts."""
+        return replace(self, first=Offline(self.first.judge, why), second=self.second and Offline(self.second.judge, why))
 
     async def opinion(self, asker: Asker, rubric: Rubric, posed: Question, about: str) -> Opinion:
         """One judge's opinion, from memory or asked for. Raises Unanswered, Down."""
