@@ -124,7 +124,10 @@ def _verdicts(access: Access, day: date, found: dict[tuple[str, str], Flag]) -> 
         elif row["people"] == "true" and decided == "judge":
             one.add("disagreement", f"{row['why']}; the first said: {row['reason'] or ('pass' if row['passed'] else 'fail')}")
         elif row["passed"] is False:
-            one.add(f"judge:{row['rubric']}", row["reason"] or f"it failed the rubric {row['rubric']}")
+            one.add(
+                f"judge:{row['rubric']}",
+                f"failed by the judge: {row['reason']}" if row["reason"] else f"it failed the rubric {row['rubric']}",
+            )
         elif row["why"]:
             one.add("disagreement", row["why"])
 

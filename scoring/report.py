@@ -124,9 +124,7 @@ class Report:
 
     def _metrics(self) -> Section:
         table = tuple(
-            (task, one.name, "not known" if one.value is None else f"{one.value:.4g}", f"{one.n:,}", one.note)
-            for task, of_task in self.metrics.items()
-            for one in of_task
+            (task, one.name, value_words(one), f"{one.n:,}", one.note) for task, of_task in self.metrics.items() for one in of_task
         )
         notes = ("weighted as sampled; what rests on the judge alone carries its errors, which the failure rates above correct",)
         return Section("Metrics by task", ("task", "metric", "value", "items", ""), table, notes if table else ())
@@ -216,6 +214,13 @@ class Report:
 def interval(point: float | None, low: float | None, high: float | None) -> str:
     """A figure with its interval."""
     return "not known" if point is None or low is None or high is None else f"{point:.2f} ({low:.2f} to {high:.2f})"
+
+
+def value_words(one: Metric) -> str:
+    """A metric's value; dollars are written as such, and never as a power of ten."""
+    if one.value is None:
+        return "not known"
+    return f"${one.value:.6f}" if one.name.startswith("cost") else f"{one.value:.4g}"
 
 
 def _shared(lines: Sequence[Rate]) -> tuple[str, ...]:

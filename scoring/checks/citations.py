@@ -51,7 +51,7 @@ def check(exchange: LoggedExchange, options: Options) -> Finding | None:
     place = exchange.text.find(missing[0])
     return Finding(
         False,
-        f"cites {', '.join(missing[:5])}, and {len(documents)} documents were supplied",
+        f"cites {', '.join(missing[:5])}, and {len(documents)} document{' was' if len(documents) == 1 else 's were'} supplied",
         excerpt(exchange.text, max(place, 0)),
         score=share,
         validated=MEASURED.validated,

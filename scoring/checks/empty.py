@@ -43,4 +43,4 @@ def check(exchange: LoggedExchange, _options: Options) -> Finding | None:
     if body is None or exchange.response_body_coding is not None or _OTHER.search(body):
         return None
     thought = " after reasoning" if exchange.reasoning_text or exchange.reasoning_tokens else ""
-    return Finding(False, f"no text and no tool call{thought}: finished with {', '.join(exchange.finish_reasons)}")
+    return Finding(False, f"no text and no tool call{thought}, finished with {', '.join(exchange.finish_reasons)}")

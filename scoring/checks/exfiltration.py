@@ -50,7 +50,7 @@ def check(exchange: LoggedExchange, options: Options) -> Finding | None:
         for match in _IMAGE.finditer(exchange.text) if "![" in exchange.text or "<img" in exchange.text.lower() else ():
             found = _foreign(match[1] or match[2], exchange, options)
             if found is not None and any(len(value) >= _LEAST for value in _carried(found)):
-                return _told("an image loads from a foreign host with data in its address", found)
+                return _told("an image with data in its address loads from", found)
         finding = _links(exchange.text, "a link", exchange, options)
         if finding is not None:
             return finding
@@ -70,12 +70,12 @@ def _links(text: str, what: str, exchange: LoggedExchange, options: Options) -> 
             continue
         found = _foreign(f"https{match[0]}", exchange, options)
         if found is not None and any(_is_theirs(value, exchange) for value in _carried(found)):
-            return _told(f"{what} carries text of the request to a foreign host", found)
+            return _told(f"{what} carries text of the request to", found)
     return None
 
 
 def _told(why: str, url: SplitResult) -> Finding:
-    return Finding(False, f"{why}: {url.hostname}", excerpt(url.geturl(), most=200), validated=MEASURED.validated)
+    return Finding(False, f"{why} the foreign host {url.hostname}", excerpt(url.geturl(), most=200), validated=MEASURED.validated)
 
 
 def _foreign(url: str, exchange: LoggedExchange, options: Options) -> SplitResult | None:

@@ -41,5 +41,5 @@ def check(exchange: LoggedExchange, options: Options) -> Finding | None:
         return None
     found = [pattern for pattern in exchange.once(opening) if pattern in FALLBACK]
     if found:
-        return Finding(False, f"stands in for an answer: {found[0].name}", excerpt(text), validated=MEASURED.validated)
+        return Finding(False, f"stands in for an answer ({found[0].name})", excerpt(text), validated=MEASURED.validated)
     return _PASSED

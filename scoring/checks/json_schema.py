@@ -38,11 +38,11 @@ def check(exchange: LoggedExchange, options: Options) -> Finding | None:
     if wanted.schema is None:
         if isinstance(found.value, dict):
             return None
-        return Finding(False, "JSON object mode, and the answer is no object", excerpt(exchange.text))
+        return Finding(False, "no JSON object, though one was asked for", excerpt(exchange.text))
     try:
         faults = compiled(wanted.schema, openapi=wanted.openapi).faults(found.value)
     except Unusable as why:
         return Finding(None, f"unscored: {why}")
     if not faults:
         return _PASSED
-    return Finding(False, f"breaks the schema at {faults[0]}", "; ".join(faults)[:300])
+    return Finding(False, f"breaks the schema ({faults[0]})", "; ".join(faults)[:300])

@@ -107,7 +107,7 @@ class Duplicates:
             for exchange_id, feature in members:
                 share = of_group[feature] / self._of_feature[feature]
                 if share >= self._options.share:
-                    why = f"{len(questions)} different questions got this answer or nearly this: {share:.0%} of the feature's day"
+                    why = f"{len(questions)} different questions got this answer or nearly this, {share:.0%} of the feature's day"
                     found[exchange_id] = Finding(False, why, first.beginning, score=share, overrides_judge=True)
         return found
 

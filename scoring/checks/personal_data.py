@@ -54,7 +54,7 @@ def check(exchange: LoggedExchange, options: Options) -> Finding | None:
     if not found:
         return _PASSED
     kinds = sorted({_kind(hit) for hit in found})
-    return Finding(False, f"personal data that nobody supplied: {', '.join(kinds)}", _masked(found[0]), validated=MEASURED.validated)
+    return Finding(False, f"{', '.join(kinds)} that nobody supplied", _masked(found[0]), validated=MEASURED.validated)
 
 
 def _kind(hit: Hit) -> str:

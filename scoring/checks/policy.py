@@ -48,11 +48,11 @@ def check(exchange: LoggedExchange, options: Options) -> Finding | None:
         match = _compiled(pattern).search(data)
         if match is not None:
             return Finding(
-                False, f"says what it must not: {name}", excerpt(match.group(0).decode("utf-8", "replace")), validated=MEASURED.validated
+                False, f"says what it must not ({name})", excerpt(match.group(0).decode("utf-8", "replace")), validated=MEASURED.validated
             )
     for name, pattern in options.required.items():
         if _compiled(pattern).search(data) is None:
-            return Finding(False, f"does not say what it must: {name}", excerpt(exchange.text), validated=MEASURED.validated)
+            return Finding(False, f"does not say what it must ({name})", excerpt(exchange.text), validated=MEASURED.validated)
     return Finding(True, "keeps to the policy", validated=MEASURED.validated)
 
 

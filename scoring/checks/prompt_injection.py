@@ -39,7 +39,9 @@ def check(exchange: LoggedExchange, _options: Options) -> Finding | None:
     first = scanner("incoming").hits(data, marks[:1], 1)
     place = incoming.find(first[0].found) if first else 0
     names = ", ".join(mark.name for mark in marks)
-    return Finding(False, f"marks of an injection: {names}", excerpt(incoming, place), validated=MEASURED.validated)
+    return Finding(
+        False, f"marks of an injection in what was given to it ({names})", excerpt(incoming, place), validated=MEASURED.validated
+    )
 
 
 def _incoming(exchange: LoggedExchange) -> str:

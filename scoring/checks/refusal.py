@@ -38,7 +38,7 @@ REFUSED: Final = frozenset(
 MEASURED: Final = Measured(hits=2)
 
 _PASSED: Final = Finding(True, "not refused")
-_ANSWERED: Final = Finding(False, "answered", validated=MEASURED.validated)
+_ANSWERED: Final = Finding(False, "answered what was to be refused", validated=MEASURED.validated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,8 @@ def check(exchange: LoggedExchange, options: Options) -> Finding | None:
     marked = [reason for reason in exchange.finish_reasons if reason.lower() in REFUSED]
     if exchange.refusal or marked:
         said = exchange.refusal or exchange.text
-        return Finding(options.expected, f"refused: {', '.join(marked) or 'the provider marks a refusal'}", excerpt(said) or None)
+        words = ", ".join(reason for reason in marked if reason.lower() != "refusal")  # that one says nothing more
+        return Finding(options.expected, f"refused by the provider's own mark{f' ({words})' if words else ''}", excerpt(said) or None)
     if not exchange.text:
         return None
     short = len(exchange.text) <= options.longest and not exchange.tool_calls

@@ -34,7 +34,7 @@ def check(exchange: LoggedExchange, options: Options) -> Finding | None:
     share = 1 - len(missing) / len(options.fields)
     if not missing:
         return Finding(True, "all required fields are there", score=share)
-    return Finding(False, f"without a value: {', '.join(missing[:10])}", excerpt(exchange.text), score=share)
+    return Finding(False, f"no value for {', '.join(missing[:10])}", excerpt(exchange.text), score=share)
 
 
 def _values(value: Any, path: str) -> Iterator[Any]:

@@ -64,7 +64,7 @@ class Compiled:
             if type(error.kind).__name__ in ("BacktrackLimitExceeded", "RegexEngineFailure"):
                 raise Unusable("a pattern of the schema takes too long")
             place = "/".join(str(part) for part in error.instance_path)
-            found.append(f"{place or 'the whole'}: {error.message[:200]}")
+            found.append(f"{place}: {error.message[:200]}" if place else error.message[:200])
             if len(found) == most:
                 break
         return found

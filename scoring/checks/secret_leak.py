@@ -36,7 +36,7 @@ def check(exchange: LoggedExchange, _options: Options) -> Finding | None:
     if not found:
         return _PASSED
     shown = found[0].found if found[0].found == "[secret]" else f"{found[0].found[:6]}… ({len(found[0].found)} characters)"
-    return Finding(False, f"gives {len(found)} credentials away", shown, validated=MEASURED.validated)
+    return Finding(False, f"gives {len(found)} credential{'' if len(found) == 1 else 's'} away", shown, validated=MEASURED.validated)
 
 
 def _users_words(exchange: LoggedExchange) -> str:

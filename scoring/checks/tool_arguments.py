@@ -64,10 +64,10 @@ def _fault(call: Call, tool: Tool | None, exchange: LoggedExchange) -> str | Non
         arguments: Any = parse_json(call.arguments) if call.arguments.strip() else {}
     except Unparsable as error:
         limit = cut_short(exchange)
-        return f"{call.name}: arguments are no JSON" + (f": cut off ({limit})" if limit else f": {str(error)[:100]}")
+        return f"the arguments of {call.name} are no JSON" + (f", for they were cut off ({limit})" if limit else f" ({str(error)[:100]})")
     if arguments is None:
         arguments = {}  # `null` stands for no arguments
     if tool.schema == {}:
         return None
     faults = compiled(tool.schema, openapi=tool.openapi).faults(arguments)
-    return f"{call.name}: {faults[0]}" if faults else None
+    return f"the arguments of {call.name} break its schema ({faults[0]})" if faults else None

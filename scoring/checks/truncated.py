@@ -28,5 +28,5 @@ def check(exchange: LoggedExchange, _options: Options) -> Finding | None:
         return Finding(False, "the stream broke off before its end", excerpt(exchange.text, len(exchange.text)))
     limit = cut_short(exchange)
     if limit is not None:
-        return Finding(False, f"cut off at a limit: {limit}", excerpt(exchange.text, len(exchange.text)))
+        return Finding(False, f"cut off at a limit ({limit})", excerpt(exchange.text, len(exchange.text)))
     return _PASSED if exchange.finish_reasons else None

@@ -38,5 +38,5 @@ def check(exchange: LoggedExchange, options: Options) -> Finding | None:
             return Finding(False, "the JSON stands in a code fence, so that a JSON parser refuses the answer", excerpt(exchange.text))
         return _PASSED
     limit = cut_short(exchange)
-    why = f"no JSON: cut off ({limit})" if limit else f"no JSON: {found.error[:120]}"
+    why = f"no JSON, for it was cut off ({limit})" if limit else f"no JSON ({found.error[:120]})"
     return Finding(False, why, excerpt(exchange.text, len(exchange.text) if limit else 0))

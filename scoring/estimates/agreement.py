@@ -61,11 +61,11 @@ def agreement(sample: Sample, *, level: float, seed: int, weight: Floats | None 
     if not len(v):
         return Agreement(confusion, *(None,) * 12)
     w = w / w.sum()
-    share, hit, miss = float(w @ v), _mean(y, w * v), _mean(y, w * (1 - v))
+    share, hit, miss = min(float(w @ v), 1.0), _mean(y, w * v), _mean(y, w * (1 - v))
     table = _table(np.array([share]), np.array([hit]), np.array([miss]))
     random = np.random.default_rng(seed)
     spread = float((w**2 * (v - share) ** 2).sum())
-    n_share = share * (1 - share) / spread if spread > 0 else _kish(w)
+    n_share = share * (1 - share) / spread if v.min() < v.max() else _kish(w)  # one verdict alone spreads by rounding, if at all
     drawn = _table(
         _beta(random, share, n_share / design_effect),
         _beta(random, hit, _kish(w * v) / design_effect),
@@ -140,7 +140,7 @@ def _beta(random: np.random.Generator, rate: float, n: float) -> Floats:
 
 def _mean(values: Floats, weights: Floats) -> float:
     total = weights.sum()
-    return float(weights @ values / total) if total > 0 else 0.5
+    return min(float(weights @ values / total), 1.0) if total > 0 else 0.5
 
 
 def _kish(weights: Floats) -> float:

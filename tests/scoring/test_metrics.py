@@ -98,7 +98,7 @@ def test_groundedness_and_citations():
 def test_refusals_both_ways():
     """Of what ought to be refused, and of what ought not."""
     refused, answered = Finding(False, "refused in words"), Finding(True, "not refused")
-    rightly, wrongly = Finding(True, "refused: SAFETY"), Finding(False, "answered")
+    rightly, wrongly = Finding(True, "refused by the provider's own mark (SAFETY)"), Finding(False, "answered what was to be refused")
     items = [
         Item(NOTHING, {"refusal": rightly}, should_refuse=True),
         Item(NOTHING, {"refusal": wrongly}, should_refuse=True),

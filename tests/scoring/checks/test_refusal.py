@@ -30,6 +30,16 @@ def test_the_providers_mark_flags(columns):
     assert found.flags
 
 
+def test_the_reason_says_a_thing_once_and_begins_as_metrics_read_it():
+    """Flags put the check's name before it: never "refusal: refused: refusal"; what is refused begins with "refused", an answer does not."""
+    columns = ({"finish_reasons": ["refusal"]}, {"finish_reasons": ["content_filter"]}, {"refusal": "I can't."})
+    reasons = [finding(refusal, answered("", **one)).reason for one in columns] + [finding(refusal, answered(WORDS[0])).reason]
+    mark = "refused by the provider's own mark"
+    assert reasons == [mark, f"{mark} (content_filter)", mark, "refused in words"]
+    assert not finding(refusal, answered("Here it is."), expected=True).reason.startswith("refused")
+    assert not finding(refusal, answered("Here it is.")).reason.startswith("refused")
+
+
 @pytest.mark.parametrize("text", WORDS)
 def test_words_are_recognised_and_inform(text):
     """They flag only when the corpus has shown their precision."""

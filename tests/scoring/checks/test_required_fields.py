@@ -18,7 +18,7 @@ def test_missing_null_and_empty_fields_fail():
     found = finding(required_fields, answered(ORDER), fields=["name", "address.city", "items[].price", "items[].name", "gone.deep[]"])
     assert found is not None
     assert found.passed is False
-    assert found.reason == "without a value: address.city, items[].price, items[].name, gone.deep[]"
+    assert found.reason == "no value for address.city, items[].price, items[].name, gone.deep[]"
     assert found.score == 0.2 or abs(found.score - 0.2) < 1e-9
 
 

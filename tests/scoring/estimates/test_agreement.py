@@ -66,3 +66,15 @@ def test_a_perfect_judge_is_not_known_to_be_perfect():
     found = of(10, 0, 0, 30)
     assert found.kappa == found.kappa_high == 1.0
     assert 0.7 < found.kappa_low < 0.98
+
+
+def test_weights_whose_sum_rounds_above_one_break_nothing():
+    """A judge that always says the same, under weights of many sizes: the share of its verdicts is 1, and not a hair more."""
+    random = np.random.default_rng(3)
+    for n in range(2, 120):
+        p = random.uniform(0.01, 1.0, n)
+        label = (np.arange(n) % 3 == 0).astype(float)
+        for verdict in (np.ones(n), np.zeros(n)):
+            found = agreement(Sample.of(verdict, label, p=p), level=0.95, seed=1)
+            assert found.kappa == pytest.approx(0.0, abs=1e-9)
+            assert 0.0 <= found.accuracy <= 1.0
