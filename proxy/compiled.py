@@ -33,6 +33,7 @@ MODULES: Final = (
     "proxy.lane.client",
     "proxy.lane.exchange",
     "proxy.lane.headers",
+    "proxy.lane.ids",
     "proxy.lane.include_usage",
     "proxy.lane.lane",
     "proxy.lane.pool",

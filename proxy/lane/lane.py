@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -23,6 +21,7 @@ from proxy.lane.request import Refused, RequestReader
 from proxy.lane.routing import Route, Router
 from proxy.lane.sigv4 import Signer
 from proxy.lane.tee import Tee
+from proxy.lane.tls import UpstreamContext, upstream_tls
 
 # Seconds without a byte of a request's body after which the client counts as gone.
 CLIENT_BODY_TIMEOUT: Final = 300
@@ -68,7 +67,7 @@ class Lane:
         self.handed_over = 0
         self._log = structlog.get_logger("lane")
         self._pools: dict[str, Pool] = {}
-        self._contexts: dict[str | None, ssl.SSLContext] = {}
+        self._contexts: dict[str | None, UpstreamContext] = {}
         self._signers: dict[tuple[str | None, str | None], Signer] = {}
         self._key_secret = key_secret
         self._keys: dict[bytes, bytes] = {}
@@ -142,15 +141,11 @@ class Lane:
             self._pools[route.pool_key] = pool
         return pool
 
-    def tls_context(self, ca_file: str | None) -> ssl.SSLContext:
-        """How upstreams' certificates are checked: the system's CAs, and a private one where configured."""
+    def tls_context(self, ca_file: str | None) -> UpstreamContext:
+        """The context of all upstreams that this CA is for (None: the system's CAs alone)."""
         context = self._contexts.get(ca_file)
         if context is None:
-            context = ssl.create_default_context()
-            if ca_file is not None:
-                context.load_verify_locations(Path(ca_file))
-            context.set_alpn_protocols(["http/1.1"])
-            self._contexts[ca_file] = context
+            context = self._contexts[ca_file] = upstream_tls(ca_file)
         return context
 
     @property

@@ -284,6 +284,9 @@ class UpstreamConnection(asyncio.Protocol):
     def _end(self, exchange: LiveExchange) -> None:
         self.exchange = None
         self._state = _IDLE
+        self.served += 1
+        if self.served == 1:
+            self.pool.proven(self)
         if self._reusable and exchange.request_sent and not self.transport.is_closing():
             self.pool.release(self)
         else:

@@ -25,6 +25,24 @@ def test_private_ca(goldwash: Goldwash, private_stage: Upstream) -> None:
     assert [row["ending"] for row in mark.rows()] == ["complete"] * 3
 
 
+def test_a_new_connection_resumes_the_session(tmp_path: Path, authority: Authority) -> None:
+    """An upstream that closes after each answer costs one whole handshake; another server under the same name is checked all the same."""
+    stranger = Authority.make(tmp_path, "stranger").server("localhost")
+    with Upstream(tls=authority.server("localhost")) as known, Upstream(tls=stranger) as unknown:
+        for upstream in (known, unknown):
+            upstream.on("/closing", answer(200, [("Connection", "close")], b"ok"))
+        ways = {
+            name: {"url": f"https://localhost:{one.port}", "ca_file": str(authority.ca_file)}
+            for name, one in (("a", known), ("b", unknown))
+        }
+        with Goldwash(tmp_path, ways) as goldwash:
+            for _ in range(4):
+                assert bytes(fetch(goldwash.port, "POST", "/a/closing", [], b"{}").body) == b"ok"
+            assert fetch(goldwash.port, "POST", "/b/closing", [], b"{}").status == 502
+        assert [connection.resumed for connection in known.connections] == [False, True, True, True]
+        assert unknown.begun == []
+
+
 def test_https_for_clients(goldwash_tls: Goldwash, stage: Upstream, authority: Authority) -> None:
     """With a certificate Goldwash serves HTTPS: pipelined, kept alive, streamed, all as without."""
     stage.on("/over-tls", lambda got: answer(200, [], [got.query.encode()] * 3, framing="chunked", delay=0.01))

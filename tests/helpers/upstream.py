@@ -106,6 +106,7 @@ class Connection:
     requests: list[Message] = field(default_factory=list)  # whole ones
     begun: list[Message] = field(default_factory=list)  # those whose head has come
     peer_gone: threading.Event = field(default_factory=threading.Event)
+    resumed: bool | None = None  # the TLS session of an earlier connection; None without TLS
     fault: str | None = None  # why what came is no HTTP/1.1
 
 
@@ -173,7 +174,8 @@ class Upstream:
         self._loop.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = Connection()
+        secure = writer.get_extra_info("ssl_object")
+        connection = Connection(resumed=secure.session_reused if secure else None)
         self.connections.append(connection)
         arrived: asyncio.Queue[tuple[Message, Answer] | None] = asyncio.Queue()
         reading = asyncio.ensure_future(self._read(reader, writer, connection, arrived))
