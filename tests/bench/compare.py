@@ -72,13 +72,18 @@ def measure(wire: Path, target: run.Target, name: str, words: list[str], seconds
     sampler = threading.Thread(target=sample)
     if "stream" in name or "MB" in name:
         sampler.start()
-    before, began = run.cpu_seconds(pids), time.monotonic()
     env = {**os.environ, "WIRE_HEADERS": target.headers}
+    stored, aside = (target.rows(), run.cpu_seconds(beside)) if target.rows else (0, 0.0)
+    before, began = run.cpu_seconds(pids), time.monotonic()
     done = subprocess.run(["taskset", "-c", str(run.LOAD_CORE), *command], capture_output=True, text=True, check=False, env=env)
     cpu, wall = run.cpu_seconds(pids) - before, time.monotonic() - began
     ended.set()
     if sampler.is_alive():
         sampler.join()
+    ended_at, loaded = time.monotonic(), False
+    if target.rows:  # all of it is in the log before the next target's turn: its loading is nobody else's load
+        stored, aside = target.rows() - stored, run.cpu_seconds(beside) - aside
+        loaded = target.beside() == beside  # else it started again meanwhile, and its CPU is not known
     try:
         found: dict[str, Any] = json.loads(done.stdout)
     except ValueError:
@@ -91,7 +96,10 @@ def measure(wire: Path, target: run.Target, name: str, words: list[str], seconds
         "core": cpu / wall,
         "memory_mb": peak / 1024,
         "grown_kb": peak - base,
-        "beside_cpu": run.cpu_seconds(beside),
+        "rows": stored,
+        "loaded_after_s": time.monotonic() - ended_at if target.rows else None,
+        "row_us": aside * 1e6 / stored if stored and loaded else None,  # CPU of the log service a row
+        "whole_us": (aside + cpu) * 1e6 / stored if stored and loaded else None,  # and the worker's
     }
     shown = {
         k: round(v, 2) if isinstance(v, float) else v
@@ -129,6 +137,13 @@ def table(rows: list[dict[str, Any]]) -> str:
             ratio = middle(found, keys[0]) / middle(reference, keys[0]) if reference else float("nan")
             cells = [f"{middle(found, key):,.1f}" for key in keys]
             lines.append(f"| {name} | {sum(r['good'] for r in found):,} | {faults} | " + " | ".join(cells) + f" | {ratio:.2f} |")
+        lines += [
+            f"\n{name}: {sum(r['rows'] for r in found):,} rows stored, the last {middle(found, 'loaded_after_s'):.1f} s after the load ended; "
+            f"CPU an exchange: worker and log service {middle(found, 'whole_us'):,.0f} µs, of which the log service "
+            f"{middle(found, 'row_us'):,.0f} µs"
+            for name, found in targets.items()
+            if any(row["rows"] for row in found)
+        ]
         direct = targets.get("direct")
         if reference and direct and "client" in case and not stream and "MB" not in case:
             for name, found in targets.items():
@@ -174,27 +189,17 @@ def main() -> None:
         ours = stack.enter_context(run.goldwash(directory, url, workers=arguments.workers, upstream_options=options))
         targets = [t for t in [*targets, ours] if t.name not in without]
         assert ours.rows is not None
-        beside = run.cpu_seconds(ours.beside())
         for _ in range(arguments.rounds):
             for case in arguments.cases.split(","):
                 for name, words in CASES[case]:
                     for target in targets:
                         rows.append(measure(wire, target, name, words, arguments.seconds))
                         time.sleep(0.2)
-        began = time.monotonic()
-        stored = ours.rows()
-        lag = time.monotonic() - began
-        spent = run.cpu_seconds(ours.beside()) - beside
     print(table(rows))
     asked = sum(
-        round(r["good"] * (arguments.seconds + 0.5) / arguments.seconds) if not r["chunks"] else r["good"]
-        for r in rows
-        if r["target"] == "goldwash"
+        round(r["good"] * (arguments.seconds + 0.5) / arguments.seconds) if not r["chunks"] else r["good"] for r in rows if r["rows"]
     )
-    print(
-        f"\nrows stored: {stored:,} beside about {asked:,} requests served (the warm-ups' are estimated); loaded {lag:.1f} s after the load ended"
-    )
-    print(f"log service: {spent * 1e6 / max(stored, 1):,.0f} µs of CPU a row, over all cases")
+    print(f"\nrows stored: {sum(r['rows'] for r in rows):,} beside about {asked:,} requests served (the warm-ups' are estimated)")
     if arguments.save:
         arguments.save.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
