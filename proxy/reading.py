@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from proxy.exchange import Captured, Reading
 from proxy.providers import SessionReader, find_reader, find_session_reader, recognise_reader
@@ -23,10 +23,10 @@ from proxy.streams.json_value import Unparsable, json_text, parse_cut_json, pars
 from proxy.streams.ndjson import LineParser
 from proxy.streams.sse import SseParser
 
-_LINE_TYPES = frozenset(f"application/{name}" for name in ("x-ndjson", "ndjson", "stream+json", "jsonl", "x-jsonl"))
-_SSE_START = re.compile(rb"(?:data|event|id|retry)\s?:|:")
-_FAULT = "fault in the reader, please report: "
-_TRIES = 8  # events in which an unknown stream's dialect is looked for
+_LINE_TYPES: Final = frozenset(f"application/{name}" for name in ("x-ndjson", "ndjson", "stream+json", "jsonl", "x-jsonl"))
+_SSE_START: Final = re.compile(rb"(?:data|event|id|retry)\s?:|:")
+_FAULT: Final = "fault in the reader, please report: "
+_TRIES: Final = 8  # events in which an unknown stream's dialect is looked for
 
 
 def read(captured: Captured) -> Reading:
@@ -322,7 +322,7 @@ def _request_document(captured: Captured) -> Any:
         return None
 
 
-_FORM_MODEL = re.compile(rb'name="?model"?\r?\n(?:[^\r\n]{1,400}\r?\n){0,8}\r?\n([^\r\n]{1,200})\r?\n')
+_FORM_MODEL: Final = re.compile(rb'name="?model"?\r?\n(?:[^\r\n]{1,400}\r?\n){0,8}\r?\n([^\r\n]{1,200})\r?\n')
 
 
 def _request_model(captured: Captured, request: Any) -> str | None:

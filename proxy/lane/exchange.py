@@ -25,7 +25,7 @@ LARGE_REST: Final = 16_384  # bytes of bodies that are not copied once more to s
 PART_TICKS: Final = 2  # seconds after which even little is spooled, so that a crash loses no more than that
 MAX_SIGNED: Final = 64 << 20
 
-monotonic_ns = time.monotonic_ns
+monotonic_ns: Final = time.monotonic_ns
 
 
 class LiveExchange:
@@ -227,8 +227,9 @@ class LiveExchange:
         if client is None:
             return
         ours = b"goldwash-id: %b\r\n\r\n" % self.id_text if self.lane.id_header else b"\r\n"
-        lines = head.lines
+        lines: list[bytes] | None = None
         if self._remover is not None:
+            lines = head.lines()
             if self._remover.applies(status, lines):
                 lines, raw, has_length, chunked = without_length(lines), b"", False, False
             else:
@@ -236,7 +237,7 @@ class LiveExchange:
         if raw and not client.closes_after:
             self._head = raw + ours
             return
-        out = [b"HTTP/1.1 %d %b\r\n" % (status, head.reason), *lines]
+        out = [b"HTTP/1.1 %d %b\r\n" % (status, head.reason), *(head.lines() if lines is None else lines)]
         if client.closes_after:
             self._close_after = True
         if not has_length:
@@ -406,7 +407,7 @@ class LiveExchange:
         client = self.client
         if client is None:
             return
-        out = [b"HTTP/1.1 101 %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" % (head.reason or b"Switching Protocols"), *head.lines]
+        out = [b"HTTP/1.1 101 %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" % (head.reason or b"Switching Protocols"), *head.lines()]
         if self.lane.id_header:
             out.append(b"goldwash-id: %s\r\n" % self.id_text)
         out.append(b"\r\n")
@@ -518,14 +519,14 @@ class LiveExchange:
         if self.response.truncated and not flags & frames.OMIT_RESPONSE:
             flags |= frames.RESPONSE_TRUNCATED
         head = b"" if self._answered_spooled else self._head_text
-        said = f"{kind}\n{why.translate(_ONE_LINE)}".encode("utf-8", "replace") if kind else b"\n"
-        rests = (request_rest, response_rest)
+        said = f"{kind}\n{why.translate(_ONE_LINE)}".encode("utf-8", "replace") if kind else b"\n"  # a line each, empty without a fault
         apart = len(request_rest) + len(response_rest) >= LARGE_REST
         payload = frames.finished(
             self.exchange_id, frames.ENDING_CODES[ending], flags, self._status, self._first_ns, ended_ns, self.request.total,
-            response_bytes, request_hash, response_hash, said + b"\n" + head if head else said, *rests, apart=apart,
+            response_bytes, request_hash, response_hash, said + b"\n" + head if head else said, request_rest, response_rest,
+            apart=apart,
         )  # fmt: skip
-        self.lane.capture.finished(self, payload, ending, kind, ended_ns, rests if apart else ())
+        self.lane.capture.finished(self, payload, ending, kind, ended_ns, (request_rest, response_rest) if apart else ())
 
     def summary(self) -> tuple[int, int, int]:
         """Status, bytes in, bytes out: for the canonical log line."""

@@ -29,13 +29,13 @@ _HEAD, _LENGTH, _CHUNKED, _UNTIL_CLOSE, _TUNNEL, _IDLE = range(6)
 class ResponseHead:
     """What llhttp told of one answer's head; the collector of its callbacks."""
 
-    __slots__ = ("_known", "_policy", "as_is", "kept", "lines", "noted", "reason")
+    __slots__ = ("_going", "_known", "_policy", "as_is", "kept", "noted", "reason")
 
     def __init__(self, policy: HeaderPolicy) -> None:
         self._policy = policy
         self._known = policy.response
         self.reason = b""
-        self.lines: list[bytes] = []  # name, ": ", value, CRLF of each header that goes on
+        self._going: list[bytes] = []  # name and value of each header that goes on
         self.kept: list[bytes] = []  # "name:value" of each header for the log
         self.noted: dict[bytes, bytes] = {}
         self.as_is = True  # nothing of it is hop-by-hop, but for the framing: the head can go on as it came
@@ -46,7 +46,8 @@ class ResponseHead:
     def on_header(self, name: bytes, value: bytes) -> None:
         lower, bits = self._known.get(name) or self._policy.of_response(name)
         if bits & FORWARD:
-            self.lines += (name, b": ", value, b"\r\n")
+            self._going.append(name)
+            self._going.append(value)
         elif lower != b"transfer-encoding":
             self.as_is = False
         if bits & KEEP:
@@ -54,6 +55,11 @@ class ResponseHead:
         if bits & NOTE:
             held = self.noted.get(lower)
             self.noted[lower] = value if held is None else held + b"," + value
+
+    def lines(self) -> list[bytes]:
+        """Name, ": ", value, CRLF of each header that goes on, for heads that cannot go on as they came."""
+        going = self._going
+        return [part for at in range(0, len(going), 2) for part in (going[at], b": ", going[at + 1], b"\r\n")]
 
 
 class UpstreamConnection(asyncio.Protocol):

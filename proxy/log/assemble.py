@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
+from typing import Final
 
 from proxy.exchange import Captured, Ending
 from proxy.log.rows import Exchange
@@ -24,10 +25,10 @@ from proxy.spool.frames import (
     Part,
 )
 
-SWITCHED = 101  # any other answer to an upgrade is a plain HTTP answer
-PROXY_KEY = "goldwash-proxy-key"
+SWITCHED: Final = 101  # any other answer to an upgrade is a plain HTTP answer
+PROXY_KEY: Final = "goldwash-proxy-key"
 """A line among the headers that the lane wrote itself; a client's own of that name is never kept."""
-_NO_FACTS = ("",) * FACTS
+_NO_FACTS: Final = ("",) * FACTS
 
 
 def assemble(exchange_id: bytes, frames: Sequence[Frame], host: str, worker: str) -> Exchange:

@@ -13,7 +13,7 @@ from typing import Final
 from proxy.spool.frames import ACCEPTED, ANSWERED, HEADER_SIZE, MAGIC, PREFIX, SEALED, checksum, span
 from proxy.spool.reader import SegmentReader
 
-_SOMETHING = re.compile(rb"[^\0]")
+_SOMETHING: Final = re.compile(rb"[^\0]")
 _AHEAD: Final = 1 << 24  # frames; a seq further ahead than this is noise that looks like a frame
 
 

@@ -7,7 +7,7 @@ their upstreams as they like. Sources: each host's API reference, and recorded a
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from proxy.exchange import Usage
 from proxy.providers.fields import count, mapping, total
@@ -24,7 +24,7 @@ class Place(NamedTuple):
     hosts: str
 
 
-CACHE_READ = (
+CACHE_READ: Final = (
     Place(("cached_tokens",), "Moonshot, Together, Featherless behind Hugging Face"),
     Place(("prompt_cache_hit_tokens",), "DeepSeek"),
     Place(("cache_read_input_tokens",), "Databricks, Vercel and LiteLLM, for Anthropic's models"),
@@ -32,40 +32,40 @@ CACHE_READ = (
     Place(("prompt_tokens_cached",), "Fireworks' performance fields in the body"),
 )
 # Not read: Mistral's `num_cached_tokens`, its engine's count, from before the documented and billed prompt_tokens_details.cached_tokens.
-CACHE_WRITE = (Place(("cache_creation_input_tokens",), "Databricks, Vercel and LiteLLM, for Anthropic's models"),)
-REASONING = (Place(("reasoning_tokens",), "Perplexity's deep research, xAI until 2025, Fireworks"),)
-WEB_SEARCHES = (
+CACHE_WRITE: Final = (Place(("cache_creation_input_tokens",), "Databricks, Vercel and LiteLLM, for Anthropic's models"),)
+REASONING: Final = (Place(("reasoning_tokens",), "Perplexity's deep research, xAI until 2025, Fireworks"),)
+WEB_SEARCHES: Final = (
     Place(("server_side_tool_usage_details", "web_search_calls"), "xAI"),
     Place(("server_tool_use_details", "web_search_requests"), "OpenRouter"),
     Place(("server_tool_use", "web_search_requests"), "OpenRouter, for Anthropic's models"),
     Place(("num_search_queries",), "Perplexity's deep research"),
 )
-AUDIO_SECONDS = (
+AUDIO_SECONDS: Final = (
     Place(("prompt_audio_seconds",), "Mistral's Voxtral"),
     Place(("seconds",), "OpenAI transcriptions billed by duration"),
     Place(("billable_audio_seconds",), "xAI realtime"),
 )
-PAGES = (Place(("pages_processed",), "Mistral OCR"),)
-COST_USD = (
+PAGES: Final = (Place(("pages_processed",), "Mistral OCR"),)
+COST_USD: Final = (
     Place(("cost",), "OpenRouter, Avian, Vercel: one credit is one US dollar"),
     Place(("cost", "total_cost"), "Perplexity"),
     Place(("estimated_cost",), "DeepInfra"),
     Place(("pydantic_ai_gateway", "cost_estimate"), "Pydantic AI Gateway"),
 )
-COST_TICKS = Place(("cost_in_usd_ticks",), "xAI, and Grok on Azure: 10,000,000,000 ticks are one US dollar")
-_TICKS_A_DOLLAR = Decimal(10_000_000_000)
-_COST_KEYS = frozenset(place.path[0] for place in (*COST_USD, COST_TICKS))
+COST_TICKS: Final = Place(("cost_in_usd_ticks",), "xAI, and Grok on Azure: 10,000,000,000 ticks are one US dollar")
+_TICKS_A_DOLLAR: Final = Decimal(10_000_000_000)
+_COST_KEYS: Final = frozenset(place.path[0] for place in (*COST_USD, COST_TICKS))
 
 # Hosts whose streams of chat completions always end in [DONE]: without it they were cut. Elsewhere a finish reason for each choice will do
 # (Writer, Cerebras behind Hugging Face and Perplexity with `stream_mode: concise` send no [DONE]).
-SENDS_DONE = frozenset(
+SENDS_DONE: Final = frozenset(
     (
         *("openai", "azure", "groq", "deepseek", "mistral", "openrouter", "x-ai", "xai"),
         *("together", "fireworks", "cerebras", "moonshotai", "ollama"),
     )
 )
 
-_METRICS = ("metrics", "timings")  # vLLM with --enable-per-request-metrics; llama.cpp
+_METRICS: Final = ("metrics", "timings")  # vLLM with --enable-per-request-metrics; llama.cpp
 
 
 def usage_of(raw: dict[str, Any], thoughts_apart: bool = False) -> Usage | None:
@@ -151,8 +151,8 @@ def metrics_of(document: dict[str, Any]) -> str | None:
     return None
 
 
-_INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details", "input_token_details", "prompt_token_details")
-_OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details", "output_token_details", "completion_token_details")
+_INPUT_DETAILS: Final = ("prompt_tokens_details", "input_tokens_details", "input_token_details", "prompt_token_details")
+_OUTPUT_DETAILS: Final = ("completion_tokens_details", "output_tokens_details", "output_token_details", "completion_token_details")
 
 
 def _details(raw: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

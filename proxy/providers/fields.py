@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-MAX_COUNT = 2**53  # larger counts are garbage, and sums of them must fit the log's BIGINT
+MAX_COUNT: Final = 2**53  # larger counts are garbage, and sums of them must fit the log's BIGINT
 
 
 def mapping(value: Any) -> dict[str, Any]:

@@ -57,14 +57,14 @@ USAGE_ASKED: Final = 32  # by us, of an upstream whose client did not; the kept 
 ENDINGS: Final = (Ending.COMPLETE, Ending.PARTIAL, Ending.CLIENT_GONE, Ending.UPSTREAM_ERROR, Ending.LOST)
 ENDING_CODES: Final = {ending: code for code, ending in enumerate(ENDINGS)}
 
-_ACCEPTED = struct.Struct("<B16sQBII")  # kind, id, accepted_at_ns, flags, len(text), len(body)
-_PART = struct.Struct("<B16sBQ")  # kind, id, direction, after_ns; data is the rest
-_ANSWERED = struct.Struct("<B16sH")  # kind, id, status; header lines are the rest
+_ACCEPTED: Final = struct.Struct("<B16sQBII")  # kind, id, accepted_at_ns, flags, len(text), len(body)
+_PART: Final = struct.Struct("<B16sBQ")  # kind, id, direction, after_ns; data is the rest
+_ANSWERED: Final = struct.Struct("<B16sH")  # kind, id, status; header lines are the rest
 # kind, id, ending, flags, status, first_chunk_after_ns, ended_after_ns, request_bytes, response_bytes, request_sha256,
 # response_sha256, len(text), len(rest of the request body), len(rest of the response body)
-_FINISHED = struct.Struct("<B16sBBHQQQQ32s32sIII")
-_RECORD = struct.Struct("<B16sQH")  # kind, id, at_ns, len(name); name and JSON are the rest
-_SHED = struct.Struct("<BQQQ")  # kind, at_ns, exchanges, bytes; the reason is the rest
+_FINISHED: Final = struct.Struct("<B16sBBHQQQQ32s32sIII")
+_RECORD: Final = struct.Struct("<B16sQH")  # kind, id, at_ns, len(name); name and JSON are the rest
+_SHED: Final = struct.Struct("<BQQQ")  # kind, at_ns, exchanges, bytes; the reason is the rest
 
 NO_HASH: Final = bytes(32)
 NO_TIME: Final = 0xFFFFFFFFFFFFFFFF

@@ -27,7 +27,7 @@ from proxy.spool.frames import ALIGN, HEADER_SIZE, MAGIC, PREFIX, SEALED, checks
 LAST_SEGMENT: Final = 1 << 20
 """Bytes of a segment for frames without bodies, where there is no room for a whole one."""
 _PAGE: Final = 4096
-_SIZE = struct.Struct("<I")
+_SIZE: Final = struct.Struct("<I")
 _LARGE: Final = 16_384
 """Bytes from which system calls cost less than the faults on the pages that a store fills."""
 _FRESH: Final = 262_144

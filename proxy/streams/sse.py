@@ -6,7 +6,9 @@ Differences, both on purpose: an event whose blank line never came is still give
 
 from __future__ import annotations
 
-_BOM = b"\xef\xbb\xbf"
+from typing import Final
+
+_BOM: Final = b"\xef\xbb\xbf"
 
 
 SseEvent = tuple[str | None, bytes]
