@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from config.scoring import Scoring
+from config.scoring import Judge, Scoring
 from proxy.service.client import Access
 from scoring.judge.fingerprint import fingerprint
 from scoring.judge.rubric import Rubric
@@ -27,9 +27,10 @@ _ANCHORS: Final = """
         SELECT exchange_id, bool_or(split = 'rubric_dev') AS tuned FROM labels WHERE passed IS NOT NULL AND exchange_id IS NOT NULL
         GROUP BY exchange_id),
     read AS (
-        SELECT exchange_id, min(created_at) FILTER (kind = 'anchor') AS since,
+        SELECT exchange_id, min(created_at) FILTER (kind IN ('anchor', 'second_anchor')) AS since,
             max(created_at) FILTER (fingerprint IN (SELECT unnest($marks))) AS last
-        FROM scores WHERE kind IN ('anchor', 'judge') AND exchange_id IN (SELECT exchange_id FROM labelled) GROUP BY exchange_id)
+        FROM scores WHERE kind IN ('anchor', 'second_anchor', 'judge', 'second_judge')
+            AND exchange_id IN (SELECT exchange_id FROM labelled) GROUP BY exchange_id)
     SELECT l.item, l.exchange_id::VARCHAR AS exchange_id, l.trace_id, l.exchanges, l.feature, l.task, l.model, l.prompt_version, l.risk,
         l.inclusion_probability AS p, l.is_random, l.rubric, l.day, r.last,
         CAST(coalesce(e.request_bytes, 0) + coalesce(e.response_bytes, 0) AS BIGINT) AS bytes
@@ -40,9 +41,8 @@ _ANCHORS: Final = """
     QUALIFY row_number() OVER (PARTITION BY l.rubric ORDER BY r.since IS NULL, sha256($seed || l.item), l.day) <= $most"""
 
 
-def due(access: Access, options: Scoring, rubrics: dict[str, Rubric], day: date) -> tuple[list[Task], Window]:
+def due(access: Access, options: Scoring, judge: Judge | None, rubrics: dict[str, Rubric], day: date) -> tuple[list[Task], Window]:
     """The anchors whose last reading by this judge is too old, and the span of time that holds them. Raises ServiceError."""
-    judge = options.judge
     if judge is None or not options.anchors or not rubrics:
         return [], day_of(day)
     now = datetime.now(UTC)
@@ -66,7 +66,8 @@ def due(access: Access, options: Scoring, rubrics: dict[str, Rubric], day: date)
 
 def spent(access: Access, day: date) -> float:
     """Dollars that anchors cost in the nights of this day. Raises ServiceError."""
-    sql = "SELECT CAST(coalesce(sum(cost_usd), 0) AS DOUBLE) AS usd FROM scores WHERE kind = 'anchor' AND (properties ->> 'reading') = $day"
+    sql = """SELECT CAST(coalesce(sum(cost_usd), 0) AS DOUBLE) AS usd FROM scores
+        WHERE kind IN ('anchor', 'second_anchor') AND (properties ->> 'reading') = $day"""
     return float(rows(access, sql, {"day": day.isoformat()})[0]["usd"])
 
 

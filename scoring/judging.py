@@ -117,13 +117,15 @@ def run(
     run_id: str,
     mean: Decimal = Decimal(0),
     reading: str = "",
+    read_as: str = ANCHOR,
 ) -> Bench:
     """Judge items in their order; `done` hears of each. Raises ConfigError, ServiceError, SpoolFull; never for what a judge does.
 
     reading: the items are anchors, asked again on this day whatever the log holds, by the first judge alone.
+    read_as: `kind` of what it says of them; another where the options name the second judge as the first.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run(settings, options, span, tasks, access, outbox, pricer, done, environ, run_id, mean, reading))
+        return runner.run(_run(settings, options, span, tasks, access, outbox, pricer, done, environ, run_id, mean, reading, read_as))
 
 
 async def _run(
@@ -139,6 +141,7 @@ async def _run(
     run_id: str,
     mean: Decimal,
     reading: str,
+    read_as: str,
 ) -> Bench:
     assert options.judge is not None
     async with judges.session(options.concurrency) as session:
@@ -149,7 +152,7 @@ async def _run(
         except Down as error:
             raise ConfigError(f"config/scoring.toml: {error}") from error
         bench = Bench(first, second, options, None if options.budget_usd is None else Decimal(str(options.budget_usd)), mean)
-        room = _Room(bench, outbox, options.sampling.seed, run_id, reading)
+        room = _Room(bench, outbox, options.sampling.seed, run_id, reading, read_as)
         queue: asyncio.Queue[_Ready | None] = asyncio.Queue(2 * options.concurrency)
         try:
             async with asyncio.TaskGroup() as group:  # a worker that dies takes all with it: nobody waits for what never comes
@@ -181,6 +184,7 @@ class _Room:
     seed: str
     run_id: str
     reading: str
+    read_as: str
 
 
 async def _work(room: _Room, queue: asyncio.Queue[_Ready | None], done: Callable[[Outcome], None]) -> None:
@@ -200,7 +204,7 @@ async def _judged(room: _Room, ready: _Ready) -> Outcome:
     posed = question(task.rubric, asked, ready.material, task.item.item, room.seed)
     opinions: list[_Opinion] = []
     try:
-        opinions.append(await _opinion(room, bench.first, ready, posed, ANCHOR if room.reading else JUDGE))
+        opinions.append(await _opinion(room, bench.first, ready, posed, room.read_as if room.reading else JUDGE))
         if room.reading:
             verdict = opinions[0].verdict
             return _outcome(task, "unscored" if verdict.passed is None else "scored", verdict.unscored, opinions)

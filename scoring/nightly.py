@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
-from config.scoring import Scoring
+from config.scoring import Judge, Scoring
 from config.settings import ConfigError
 from proxy.exchange import Usage
 from proxy.service.client import Access
@@ -26,6 +26,7 @@ from scoring.pages import rows, windows
 from scoring.population import Item, Population
 from scoring.run import Night, Summary, alone
 from scoring.sampling import Audit, Design, Drawn, TooFew, audit, design, draw
+from scoring.verdicts import ANCHOR, SECOND_ANCHOR
 
 NEAR_DUPLICATE: Final = "near_duplicate"
 CHUNK: Final = 50
@@ -154,18 +155,27 @@ def judge(with_: Night, sampled: Sample, outbox: Outbox, summary: Summary) -> No
 
 
 def judge_anchors(with_: Night, outbox: Outbox, summary: Summary) -> None:
-    """Ask the judge again about the anchors that are due, so that `calibrate` sees whether it is still the same."""
-    if with_.options.judge is None or (summary.judge is not None and summary.judge.down):
-        return
+    """Ask each judge again about the anchors that are due, so that `calibrate` sees whether it is still the same."""
+    first, second = with_.options.judge, with_.options.second_judge
+    if first is not None and (summary.judge is None or not summary.judge.down):
+        summary.anchors = _read_again(with_, outbox, summary, first, ANCHOR)
+    if second is not None and (summary.second_judge is None or not summary.second_judge.down):
+        summary.second_anchors = _read_again(with_, outbox, summary, second, SECOND_ANCHOR)
+
+
+def _read_again(with_: Night, outbox: Outbox, summary: Summary, of: Judge, read_as: str) -> int:
+    """One judge, asked about its anchors as the only one there is; how many it read."""
+    read = 0
     with Access(with_.settings) as access:
-        asked, span = anchors.due(access, with_.options, _rubrics_of(with_), with_.day)
+        asked, span = anchors.due(access, with_.options, of, _rubrics_of(with_), with_.day)
         if not asked:
-            return
-        options = _affordable(with_, access)
+            return 0
+        options = _affordable(with_, access).model_copy(update={"judge": of, "second_judge": None})
         with_.progress.begin("anchors", len(asked))
 
         def done(outcome: Outcome) -> None:
-            summary.anchors += outcome.state in ("scored", "unscored")
+            nonlocal read
+            read += outcome.state in ("scored", "unscored")
             with_.progress.advance(1)
 
         bench = judging.run(
@@ -179,13 +189,15 @@ def judge_anchors(with_: Night, outbox: Outbox, summary: Summary) -> None:
             done,
             environ=with_.environ,
             run_id=with_.run_id,
-            mean=costs.expected(with_.settings, with_.options, with_.options.judge, asked) or Decimal(0),
+            mean=costs.expected(with_.settings, with_.options, of, asked) or Decimal(0),
             reading=with_.day.isoformat(),
+            read_as=read_as,
         )
         summary.calls += bench.first.health.calls
         summary.cost_usd += bench.first.health.cost_usd
         summary.unpriced += bench.first.health.unpriced
-    outbox.deliver()
+    outbox.deliver()  # before the budget is looked at again: what was spent is read from the log
+    return read
 
 
 def flag(with_: Night, sampled: Sample, outbox: Outbox, summary: Summary) -> None:
@@ -199,7 +211,7 @@ def flag(with_: Night, sampled: Sample, outbox: Outbox, summary: Summary) -> Non
 
 def close(with_: Night, outbox: Outbox, summary: Summary) -> None:
     """Say in the log what this run did, where it did anything."""
-    if not (summary.checked or summary.judged or summary.anchors or summary.flags or outbox.count):
+    if not (summary.checked or summary.judged or summary.anchors or summary.second_anchors or summary.flags or outbox.count):
         return
     state = "growing" if with_.growing else "done" if summary.complete else "incomplete"
     content = {

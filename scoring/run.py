@@ -84,6 +84,7 @@ class Summary:
     cost_usd: Decimal = Decimal(0)
     unpriced: int = 0
     anchors: int = 0  # judged again in this run
+    second_anchors: int = 0  # the same ones, by the second judge
     flags: int = 0
     judge: Health | None = None
     second_judge: Health | None = None

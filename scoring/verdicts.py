@@ -22,7 +22,9 @@ JUDGE: Final = "judge"
 SECOND: Final = "second_judge"
 """`kind` of a row that holds an answer; with `_item` behind it, of a row that holds one question's verdict."""
 ANCHOR: Final = "anchor"
-"""`kind` of the first judge's answer about an anchor that is judged again; other readers of verdicts do not see it."""
+SECOND_ANCHOR: Final = "second_anchor"
+"""`kind` of the first or second judge's answer about an anchor that is judged again; other readers of verdicts do not see it."""
+ANCHORS: Final = frozenset({ANCHOR, SECOND_ANCHOR})
 
 
 class Answer(NamedTuple):
@@ -42,7 +44,7 @@ class About(NamedTuple):
     drawn: Drawn
     rubric: Rubric
     judge: Judge
-    role: str  # JUDGE | SECOND | ANCHOR
+    role: str  # JUDGE | SECOND | ANCHOR | SECOND_ANCHOR
     fingerprint: str
     request_hash: str
     run_id: str
@@ -81,10 +83,10 @@ def write(outbox: Outbox, about: About, verdict: Verdict, answer: Answer, reply:
             "answer": answer.text,
             "fault": answer.fault,
             "tries": reply.tries,
-            **({"anchor": True, "reading": about.reading} if about.role == ANCHOR else {}),
+            **({"anchor": True, "reading": about.reading} if about.role in ANCHORS else {}),
         }
         score_id = outbox.add("scores", content, _id(about))
-    for grade in verdict.grades if about.role != ANCHOR else ():
+    for grade in verdict.grades if about.role not in ANCHORS else ():
         content = {
             **_shared(about, answer),
             "name": f"{about.rubric.name}.{grade.item.id}",

@@ -42,6 +42,7 @@ class Opinion:
     anchor: bool  # a frozen item, judged again and again
     is_question: bool  # of one question of a rubric
     at: datetime
+    is_second: bool = False  # it was asked as the second judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def calibrations(
         grouped.setdefault((opinion.judge, opinion.fingerprint), []).append(opinion)
     anchored = _anchored(grouped)
     found = [
-        _calibration(judge, fingerprint, group, anchored.get(judge, []), chosen.truths, now, level, seed, policy)
+        _calibration(judge, fingerprint, group, anchored.get((judge, group[-1].is_second), []), chosen.truths, now, level, seed, policy)
         for (judge, fingerprint), group in grouped.items()
     ]
     return sorted(found, key=lambda one: (-one.n_labels, one.judge, one.fingerprint))
@@ -112,17 +113,22 @@ def people(chosen: Chosen, *, level: float, seed: int) -> People | None:
     return People(len(chosen.pairs), agreement(sample, level=level, seed=seed))
 
 
-def _anchored(grouped: Mapping[tuple[str, str], Sequence[Opinion]]) -> dict[str, list[Opinion]]:
-    """By judge, all it said of its anchors, in order of time: the first verdict too, from before the item became one.
+def _anchored(grouped: Mapping[tuple[str, str], Sequence[Opinion]]) -> dict[tuple[str, bool], list[Opinion]]:
+    """By judge, first or second, all it said of its anchors, in order of time: the first verdict too, from before the item became one.
 
-    Only of fingerprints that read anchors: a second judge of the same rubric is another instrument from the start.
+    Only of fingerprints that read anchors. A second judge of the same rubric is another instrument: each is held against itself alone.
     """
-    items = {(judge, one.item) for (judge, _), group in grouped.items() for one in group if one.anchor}
-    found: dict[str, list[Opinion]] = {}
+    items: dict[tuple[str, bool], set[str]] = {}
     for (judge, _), group in grouped.items():
-        if any(one.anchor for one in group):
-            found.setdefault(judge, []).extend(one for one in group if (judge, one.item) in items)
-    return {judge: sorted(said, key=lambda one: one.at) for judge, said in found.items()}
+        for one in group:
+            if one.anchor:
+                items.setdefault((judge, one.is_second), set()).add(one.item)
+    found: dict[tuple[str, bool], list[Opinion]] = {}
+    for (judge, _), group in grouped.items():
+        for is_second in {one.is_second for one in group if one.anchor}:
+            key = judge, is_second
+            found.setdefault(key, []).extend(one for one in group if one.is_second == is_second and one.item in items[key])
+    return {key: sorted(said, key=lambda one: one.at) for key, said in found.items()}
 
 
 def _calibration(
@@ -209,8 +215,10 @@ def _stale(
 ) -> list[str]:
     said: list[str] = []
     counts = against.confusion
+    if moved is not None and moved.drifted:
+        said.append(f"{moved.repeats.flips} of {moved.repeats.n} frozen anchors flipped: this judge is another than it was")
     if last is None:
-        return ["no label counts for it: label audit items (goldwash review)"]
+        return [*said, "no label counts for it: label audit items (goldwash review)"]
     if against.n < policy.fewest_labels:
         said.append(f"{against.n} labels, wanted are {policy.fewest_labels}")
     elif min(counts.tp + counts.fn, counts.tn + counts.fp) < FEWEST_EACH:
@@ -221,8 +229,6 @@ def _stale(
         said.append(f"{picked} of its labels were picked from flags: it is the agreement on hard cases")
     if now - last > policy.most_age:
         said.append(f"the last label is {(now - last).days} days old, at most {policy.most_age.days} are allowed")
-    if moved is not None and moved.drifted:
-        said.append(f"{moved.repeats.flips} of {moved.repeats.n} frozen anchors flipped: this judge is another than it was")
     if unscored > UNSCORED:
         said.append(f"{unscored:.0%} of its answers could not be read")
     if against.kappa_low is not None and against.kappa_low <= 0:

@@ -20,11 +20,12 @@ _OPINIONS: Final = """
     SELECT s.record_id::VARCHAR AS key, s.exchange_id::VARCHAR AS exchange_id, s.name, s.kind, s.fingerprint,
         coalesce(s.response_model, s.request_model) AS model, s.passed, s.value, s.inclusion_probability AS p,
         l.label_probability AS p_label, coalesce(l.trace_id, e.trace_id, e.session_id) AS trace, s.properties ->> 'order' AS "order",
-        s.kind = 'anchor' OR coalesce(TRY_CAST(s.properties ->> 'anchor' AS BOOLEAN), false) AS anchor, s.created_at AS at
+        s.kind IN ('anchor', 'second_anchor') OR coalesce(TRY_CAST(s.properties ->> 'anchor' AS BOOLEAN), false) AS anchor,
+        s.created_at AS at
     FROM s LEFT JOIN e USING (exchange_id) LEFT JOIN l USING (exchange_id)"""
 """Exchanges are looked up for the scores at hand: a join with all of them would put ten million into memory."""
 
-OVERALL: Final = ("judge", "second_judge", "anchor")
+OVERALL: Final = ("judge", "second_judge", "anchor", "second_anchor")
 QUESTIONS: Final = ("judge_item", "second_judge_item")
 """`kind` of the verdict on a whole rubric, and of those on its single questions."""
 
@@ -47,4 +48,5 @@ def opinions(access: Access, since: datetime, *, questions: bool = False) -> Ite
             anchor=row["anchor"],
             is_question=row["kind"] in QUESTIONS,
             at=row["at"],
+            is_second=row["kind"].startswith("second_"),
         )

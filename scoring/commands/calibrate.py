@@ -62,10 +62,10 @@ def _print(found: Report, days: int) -> None:
         table.add_row(*map(Text, _row(one)))
     console.print(table)
     for one in found.calibrations:
-        counts = one.agreement.confusion
+        counts, models = one.agreement.confusion, ", ".join(one.models) or "the model is not known"
         console.print(
             Text(
-                f"{one.judge} {one.fingerprint}: failures seen {counts.tp}, missed {counts.fn}; "
+                f"{one.judge} {one.fingerprint} ({models}): failures seen {counts.tp}, missed {counts.fn}; "
                 f"passes called failures {counts.fp}, let pass {counts.tn}"
             )
         )

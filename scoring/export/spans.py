@@ -20,7 +20,7 @@ from scoring.export.identity import Identity, identity, span_of
 Row = Mapping[str, Any]
 SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 EVALUATION: Final = "gen_ai.evaluation.result"
-OWN: Final = frozenset({"checks", "check", "judge", "second_judge", "judge_item", "second_judge_item", "anchor", "anchor_item"})
+OWN: Final = frozenset({"checks", "check", "judge", "second_judge", "judge_item", "second_judge_item", "anchor", "second_anchor"})
 """Kinds of scores that the night itself writes."""
 MOST_TEXT: Final = 8192
 """Characters of one attribute that is no content."""

@@ -221,20 +221,23 @@ def test_a_judged_text_that_gives_orders_is_not_obeyed(house):
 
 @pytest.mark.slow
 def test_anchors_are_judged_again_and_a_changed_judge_shows(house):
-    """Labelled items are asked about again after their time and not before, and flips of a judge that became another are drift."""
+    """Labelled items are asked about again after their time and not before, by both judges; flips of a changed one are its drift."""
     ids = [house.ask(f"Question {number}? SAY {prose(random.Random(number), 120)}") for number in range(24)]
     house.goldwash.flush()
     house.settings()
     assert json.loads(house.score("--json").stdout)["anchors"] == 0
     for one in ids[:22]:
         assert house.goldwash.cli("review", "label", one, "pass", "--who", "ann", "--origin", "audit").returncode == 0
+    assert len(house.second.requests) == 0
+    begun = json.loads(house.score("--json").stdout)
+    assert (begun["anchors"], begun["second_anchors"], begun["calls"]) == (0, 22, 22), "the second judge has seen none of them yet"
     assert json.loads(house.score("--json").stdout)["calls"] == 0
     house.settings("anchor_days = 1e-6")
     calls = len(house.judge.requests)
     first = json.loads(house.score("--json").stdout)
-    assert (first["anchors"], first["calls"], len(house.judge.requests) - calls) == (22, 22, 22)
-    drift = json.loads(house.goldwash.cli("calibrate", "--json").stdout)["judges"]
-    assert [one["drift"]["flips"] for one in drift if one["drift"]] == [0]
+    assert (first["anchors"], first["second_anchors"], first["calls"]) == (22, 22, 44)
+    assert (len(house.judge.requests) - calls, len(house.second.requests)) == (22, 44)
+    assert flips(house) == {MODEL: (22, 0, 0, False), SECOND_MODEL: (22, 0, 0, False)}
 
     def harsh(item: str, evidence: str) -> tuple[str, str, int]:
         verdict, quote, confidence = judges.rule(item, evidence)
@@ -244,9 +247,20 @@ def test_anchors_are_judged_again_and_a_changed_judge_shows(house):
     verdicts = house.rows("SELECT * FROM score_ledger ORDER BY item")
     assert json.loads(house.score("--json").stdout)["anchors"] == 22
     assert house.rows("SELECT * FROM score_ledger ORDER BY item") == verdicts
-    (drift,) = [one["drift"] for one in json.loads(house.goldwash.cli("calibrate", "--json").stdout)["judges"] if one["drift"]]
-    assert drift["drifted"]
-    assert (drift["anchors"], drift["flips"], drift["to_fail"]) == (22, 22, 22)
+    assert flips(house) == {MODEL: (22, 22, 22, True), SECOND_MODEL: (22, 0, 0, False)}
+    house.second.on("/v1/messages", judges.judge(by=harsh))
+    assert json.loads(house.score("--json").stdout)["second_anchors"] == 22
+    assert house.rows("SELECT * FROM score_ledger ORDER BY item") == verdicts
+    assert flips(house)[SECOND_MODEL] == (22, 22, 22, True)
+    told = house.goldwash.cli("calibrate").stdout.replace("\n", " ")
+    assert told.count("frozen anchors: 22 of 22 flipped, 22 to fail: another judge than it was") == 2
+
+
+def flips(house: House) -> dict[str, tuple[int, int, int, bool]]:
+    """Model of each judge that read anchors twice: anchors, flips, those to fail, and whether it is another judge."""
+    found = json.loads(house.goldwash.cli("calibrate", "--json").stdout)["judges"]
+    keys = ("anchors", "flips", "to_fail", "drifted")
+    return {one["models"][0]: tuple(one["drift"][key] for key in keys) for one in found if one["drift"]}
 
 
 @pytest.mark.slow

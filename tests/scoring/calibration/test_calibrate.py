@@ -116,6 +116,20 @@ def test_frozen_anchors_show_another_judge():
     assert any("10 of 100 frozen anchors flipped" in reason for reason in found.stale)
 
 
+def test_each_of_two_judges_is_held_against_itself():
+    """The second judge says the opposite of the first of every anchor and stays with it: neither drifted; then it alone turns, unlabelled too."""
+    days = (9, 5, 1)
+    first = [opinion(f"a{k}", True, anchor=True, at=NOW - timedelta(days=day)) for k in range(50) for day in days]
+    second = {"fingerprint": "f2", "is_second": True, "anchor": True}
+    stays = [opinion(f"a{k}", False, **second, at=NOW - timedelta(days=day)) for k in range(50) for day in days]
+    found = {one.fingerprint: one for one in calibrate([*first, *stays], choose([], "calibrate"))}
+    assert [(one.drift.repeats.n, one.drift.repeats.flips) for one in found.values()] == [(50, 0), (50, 0)]
+    turned = [opinion(f"a{k}", True, **second, at=NOW) for k in range(50)]
+    found = {one.fingerprint: one for one in calibrate([*first, *stays, *turned], choose([], "calibrate"))}
+    assert (found["f1"].drift.drifted, found["f2"].drift.drifted) == (False, True)
+    assert "50 of 50 frozen anchors flipped: this judge is another than it was" in found["f2"].stale
+
+
 def test_a_new_fingerprint_is_held_against_the_old_anchors():
     """Anchors that another fingerprint judged first count as before."""
     first = [opinion(f"a{k}", True, anchor=True, at=NOW - timedelta(days=9)) for k in range(50)]
