@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from scipy.stats import binom
+from scipy.special import bdtrc  # scipy.stats takes 70 MB and half a second to import
 
 from scoring.alerts.kinds import Errors, spelled
 from scoring.alerts.series import Counted
@@ -29,19 +29,20 @@ def reading(
     """
     sli = SLIS[rule.sli]
     counted = [window for window in (long, middle) if window.n >= rule.min_count]
-    rate = usual_rate(usual)
+    rate, seen = usual_rate(usual), usual.share if usual else None
     if not counted:
         few = f"{long.n} {sli.counted} in {spelled(rule.long)}: fewer than {rule.min_count} say nothing"
-        return Reading(rule.name, slice_, at, long.share, rule.limit, rate, long.n, None, few)
+        return Reading(rule.name, slice_, at, long.share, rule.limit, seen, long.n, None, few)
     over = [window for window in counted if _is_over(window, rule, rate)]
     goes_on = short.failed > 0 and short.failed > rule.limit * short.n
     shown = (over or counted)[0]
     length = spelled(rule.long if shown is long else rule.long / 4)
+    known = f"what is usual is not known yet, {rate:.1%} is supposed" if seen is None else f"usually {seen:.1%}"
     message = (
         f"{sli.bad}: {shown.failed} of {shown.n} {sli.counted} in {length} ({shown.share or 0:.1%}), "
-        f"{short.failed} of {short.n} in the last {spelled(rule.short)}; usually {rate:.1%}, the limit is {rule.limit:.1%}"
+        f"{short.failed} of {short.n} in the last {spelled(rule.short)}; {known}; the limit is {rule.limit:.1%}"
     )
-    return Reading(rule.name, slice_, at, shown.share, rule.limit, rate, shown.n, bool(over) and goes_on, message)
+    return Reading(rule.name, slice_, at, shown.share, rule.limit, seen, shown.n, bool(over) and goes_on, message)
 
 
 def usual_rate(usual: Counted | None) -> float:
@@ -53,4 +54,4 @@ def usual_rate(usual: Counted | None) -> float:
 def _is_over(window: Counted, rule: Errors, rate: float) -> bool:
     if window.failed < rule.min_failed or window.failed <= rule.limit * window.n:
         return False
-    return float(binom.sf(window.failed - 1, window.n, min(rate, 1.0))) < CHANCE
+    return float(bdtrc(window.failed - 1, window.n, min(rate, 1.0))) < CHANCE

@@ -42,6 +42,7 @@ def compute(config: Path | None, start: datetime | None, end: datetime | None, d
     from scoring.signals.detect import FOLLOW
     from scoring.signals.following import SPAN
     from scoring.signals.following import compute as compute_span
+    from scoring.signals.people import ALL
 
     settings = load_settings(config)
     span = _span(start, end, days)
@@ -51,7 +52,7 @@ def compute(config: Path | None, start: datetime | None, end: datetime | None, d
         with Access(settings) as access:
             at = span.start
             while at < until:
-                done = compute_span(access, outbox, Window(at, min(at + SPAN, until)))
+                done = compute_span(access, outbox, Window(at, min(at + SPAN, until)), ALL)
                 exchanges, new, at = exchanges + done.exchanges, new + done.signals, done.through
         if new:
             outbox.deliver()

@@ -22,6 +22,9 @@ LOCK: Final = "watch.lock"
 PATIENCE: Final = 15.0
 """Seconds that a predecessor may take to let go, and that the jobs may take to finish at the end."""
 
+NICENESS: Final = 10
+"""As the log service's readers: where cores are short, traffic and loading go first."""
+
 
 class WatchedAlready(Exception):
     """Another watcher is at work on this data directory."""
@@ -40,6 +43,8 @@ def watch(config: Path | None, leash: int) -> int:
     logs.set_up(os.environ.get("GOLDWASH_LOG_LEVEL", "info"))
     logs.hook()
     os.umask(0o077)
+    with contextlib.suppress(OSError):  # before any thread is made, which takes it on
+        os.setpriority(os.PRIO_PROCESS, 0, max(os.getpriority(os.PRIO_PROCESS, 0), NICENESS))
     settings = Settings.from_dump(sys.stdin.buffer.read()) if leash >= 0 else load_settings(config)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     return asyncio.run(keep(settings, leash))

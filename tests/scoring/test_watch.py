@@ -111,6 +111,8 @@ def test_the_process_ends_with_its_parent_and_is_alone(tmp_path, monkeypatch):
     line = first.stderr.readline()
     assert "watching" in line, line
     assert (tmp_path / "watch.lock").read_text() == str(first.pid)
+    threads = [int(entry.name) for entry in Path(f"/proc/{first.pid}/task").iterdir()]
+    assert min(os.getpriority(os.PRIO_PROCESS, thread) for thread in threads) >= 10, "traffic goes first"
     code = (
         "import asyncio, sys; from pathlib import Path; from config.settings import Settings; from scoring.commands import watch; "
         "watch.PATIENCE = 0.2; asyncio.run(watch.keep(Settings(data_dir=Path(sys.argv[1])), -1))"

@@ -59,6 +59,16 @@ def test_an_unknown_usual_rate_is_supposed_to_be_low():
     assert erring(Counted(300, 8), Counted(80, 2), Counted(20, 1), None).breached is False
 
 
+def test_what_is_usual_is_said_only_where_it_is_known():
+    """Once it said "usually 1.0%" on a log's first day, which nobody had measured."""
+    young = erring(Counted(1000, 100), Counted(250, 25), Counted(80, 8), Counted())
+    assert young.baseline is None
+    assert "what is usual is not known yet, 1.0% is supposed; the limit is 2.0%" in young.message
+    known = erring(Counted(1000, 100), Counted(250, 25), Counted(80, 8), Counted(1000, 3))
+    assert known.baseline == 0.003
+    assert "usually 0.3%; the limit is" in known.message
+
+
 @given(COUNTED, COUNTED, COUNTED, st.none() | COUNTED)
 def test_errors_fire_only_over_the_limit(long, middle, short, usual):
     """Whatever the counts: a firing has a share over the limit, enough events, and an ongoing short window."""

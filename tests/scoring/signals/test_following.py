@@ -17,7 +17,7 @@ from proxy.log.attach import Log
 from proxy.service.client import Access, ServiceError
 from scoring.commands.signals import signals as command
 from scoring.outbox import Outbox
-from scoring.signals import following
+from scoring.signals import following, people
 from scoring.signals.following import Cursor, follow, job, read_cursor
 from tests.scoring import made
 from tests.scoring.signals.talks import START, Talk
@@ -170,7 +170,7 @@ def test_many_people_are_taken_in_parts(settings: Settings, monkeypatch: pytest.
         one.ask(number + 40, "When on Sunday does the shop open in Bern?", OTHER)
         talks.append(one)
     put(settings, *talks, loaded=START)
-    monkeypatch.setattr(following, "MOST_TURNS", 10)
+    monkeypatch.setattr(people, "MOST_TURNS", 10)
     monkeypatch.setattr(following, "PAGE", 3)
     assert step(settings, Cursor(START - timedelta(hours=2)), START + timedelta(hours=1)) == 120
     assert len(found(settings)) == 120
