@@ -10,7 +10,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.ipc
 
-from proxy.service.client import Access
+from proxy.service.client import Access, ServiceError
 from scoring.conversation import Document
 from scoring.logged import SELECTION, LoggedExchange, link
 
@@ -54,8 +54,11 @@ def table(access: Access, sql: str, parameters: Mapping[str, Any] | None = None)
 
 
 def rows(access: Access, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-    """All rows of a result that is known to be small. Raises ServiceError."""
-    found, _ = table(access, sql, parameters)
+    """All rows of a result that is known to be small. Raises ServiceError, also where the log gave a part of them only."""
+    found, truncated = table(access, sql, parameters)
+    if truncated:
+        most = f"[sql] max_rows = {access.settings.sql.max_rows:,}"
+        raise ServiceError(413, f"a question of Goldwash's own has more than {found.num_rows:,} rows for an answer", f"raise {most}")
     result: list[dict[str, Any]] = found.to_pylist()
     return result
 
@@ -63,6 +66,7 @@ def rows(access: Access, sql: str, parameters: Mapping[str, Any] | None = None) 
 def paged(access: Access, sql: str, key: str, parameters: Mapping[str, Any] | None = None, size: int = 50_000) -> Iterator[dict[str, Any]]:
     """Rows of a query of any size, ordered by its text column `key`, which must be unique and not NULL."""
     after = ""
+    size = min(size, access.settings.sql.max_rows)
     while True:
         page = rows(
             access,
@@ -136,6 +140,7 @@ def exchanges(
     columns: more of them, such as the conditions of tasks (`Tasks.sql_columns`).
     """
     after = NO_ID
+    size = min(size, access.settings.sql.max_rows)
     while True:
         page = rows(
             access,
@@ -148,7 +153,7 @@ def exchanges(
             return
         yield _linked(access, _exchanges(access, page), span)
         after = page[-1]["exchange_id"]
-        if len(page) < size and len(page) < access.settings.sql.max_rows:
+        if len(page) < size:
             return
 
 

@@ -178,13 +178,14 @@ class Population:
             return
         drawn = """, limits AS (SELECT unnest($features) AS feature, unnest($risks) AS risk, unnest($limits) AS limit_)
             SELECT items.* FROM items JOIN limits USING (feature, risk) WHERE """
+        most = min(MOST_DRAWN, self._access.settings.sql.max_rows)
         for items, given in self._pieces():
-            sql = f"{items}{drawn} {UNIFORM} < limit_ AND item > $after ORDER BY item LIMIT {MOST_DRAWN}"
+            sql = f"{items}{drawn} {UNIFORM} < limit_ AND item > $after ORDER BY item LIMIT {most}"
             after = ""
             while page := rows(self._access, sql, {**given, **limits, "seed": plan.seed, "after": after}):
                 for row in page:
                     yield Item(**{**row, "risk": RISKS[row["risk"]]})
-                if len(page) < MOST_DRAWN:
+                if len(page) < most:
                     break
                 after = page[-1]["item"]
 
