@@ -10,6 +10,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from proxy import compiled
+
+compiled.use()  # as the log service runs; GOLDWASH_COMPILED=0 measures the sources
+
 from proxy.accounting.pricing import Pricer
 from proxy.log.attach import Log
 from proxy.log.ingest import Loader

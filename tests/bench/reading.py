@@ -16,6 +16,10 @@ import genai_prices
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from proxy import compiled
+
+COMPILED = "compiled" if compiled.use() else "uncompiled"  # as the log service runs; GOLDWASH_COMPILED=0 measures the sources
+
 from proxy.accounting.pricing import Pricer
 from proxy.exchange import Reading
 from proxy.log.attach import Log
@@ -110,7 +114,9 @@ def yardstick() -> float:
 
 def main(rows: int) -> int:
     """All stages of both kinds; the exit code says whether a bar was missed."""
-    sys.stdout.write(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; a price by the package alone {yardstick():.0f} µs\n")
+    sys.stdout.write(
+        f"{COMPILED}; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; a price by the package alone {yardstick():.0f} µs\n"
+    )
     missed, nothing = 0, Reading(output_text="x" * 300)
     for kind, (_, _, bar) in KINDS.items():
         measure(kind, "assembled and inserted", rows, lambda _: nothing, lambda *_: Unpriced("none"), None)
