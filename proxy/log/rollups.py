@@ -12,12 +12,14 @@ wide (see `milliseconds`): a percentile of merged bins is right within 4.5%. An 
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
 import duckdb
+import pyarrow as pa
 
 DIMENSIONS: Final = ("feature", "provider", "operation", "response_model", "prompt_version", "purpose", "environment")
 """What a slice is made of; response_model is the request's where the answer named none."""
@@ -105,19 +107,32 @@ def count(db: duckdb.DuckDBPyConnection, source: str) -> None:
 
 def take_out(db: duckdb.DuckDBPyConnection, record_ids: Sequence[str]) -> None:
     """Subtract the exchanges that these records of `readings_history` are about, before they are corrected; `put_in` afterwards."""
-    db.execute(_TAKE_OUT, [list(record_ids)])
+    with _among(db, record_ids):
+        db.execute(_TAKE_OUT)
 
 
 def put_in(db: duckdb.DuckDBPyConnection, record_ids: Sequence[str]) -> None:
     """Add the exchanges that these records of `readings_history` are about, as they now are."""
-    db.execute(_PUT_IN, [list(record_ids)])
+    with _among(db, record_ids):
+        db.execute(_PUT_IN)
 
 
 def say(db: duckdb.DuckDBPyConnection, table: str, record_ids: Sequence[str]) -> None:
     """Add rows that have just come into `scores` or `feedback`, by their ids; in the caller's transaction. Other tables: nothing."""
     if table in ("scores", "feedback") and record_ids:
-        for query in _SAID[table]:
-            db.execute(query, {"ids": list(record_ids)})
+        with _among(db, record_ids):
+            for query in _SAID[table]:
+                db.execute(query)
+
+
+@contextlib.contextmanager
+def _among(db: duckdb.DuckDBPyConnection, record_ids: Sequence[str]) -> Iterator[None]:
+    """The ids as a relation `among_ids`: as a parameter each would be bound by itself, 20 µs apiece."""
+    db.register("among_ids", pa.table({"id": pa.array(record_ids, pa.string())}))
+    try:
+        yield
+    finally:
+        db.unregister("among_ids")
 
 
 def expire(db: duckdb.DuckDBPyConnection, cutoff: datetime) -> None:
@@ -352,9 +367,11 @@ def _totals() -> dict[str, Any]:
 
 
 _MERGES: Final = _totals()
-_CORRECTED: Final = "exchange_id IN (SELECT h.exchange_id FROM readings_history h WHERE h.record_id IN (SELECT CAST(unnest(?) AS UUID)))"
+_CORRECTED: Final = (
+    "exchange_id IN (SELECT h.exchange_id FROM readings_history h WHERE h.record_id IN (SELECT CAST(id AS UUID) FROM among_ids))"
+)
 _COUNT: Final = _counted("{source}")
 _TAKE_OUT: Final = _counted("exchanges", _CORRECTED, sign=-1)
 _PUT_IN: Final = _counted("exchanges", _CORRECTED)
-_FRESH: Final = "{}.record_id IN (SELECT CAST(unnest($ids) AS UUID))"
+_FRESH: Final = "{}.record_id IN (SELECT CAST(id AS UUID) FROM among_ids)"
 _SAID: Final = {"scores": _scores(_FRESH), "feedback": _feedback(_FRESH)}
