@@ -303,3 +303,28 @@ def test_retention_drops_old_sums(room):
     rollups.expire(db, NOON + timedelta(minutes=30))
     assert db.execute("SELECT min(bucket) FROM rollups").fetchone()[0] >= NOON + timedelta(minutes=30)
     db.close()
+
+
+class Bound:
+    """A connection that notes the longest list among the parameters."""
+
+    def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
+        self.db, self.longest = db, 0
+
+    def __getattr__(self, name: str):
+        return getattr(self.db, name)
+
+    def execute(self, sql: str, parameters=None):
+        for value in [*parameters.values()] if isinstance(parameters, dict) else parameters or []:
+            self.longest = max(self.longest, len(value) if isinstance(value, list) else 1)
+        return self.db.execute(sql, parameters)
+
+
+def test_ids_are_handed_over_as_a_whole(room):
+    """A list as a parameter is bound item by item, 20 µs each: it was nine tenths of what counting opinions cost."""
+    db = Bound(room.log.cursor())
+    db.execute("INSERT INTO scores (record_id, created_at, kind, name, passed) SELECT uuidv7(), now(), 'judge', 'ok', true FROM range(500)")
+    rollups.say(db, "scores", [str(row[0]) for row in db.execute("SELECT record_id FROM scores").fetchall()])
+    assert db.execute("SELECT sum(n)::INT FROM rollup_scores").fetchone() == (500,)
+    assert db.longest <= 1
+    db.close()

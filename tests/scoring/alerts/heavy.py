@@ -13,8 +13,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
+from config.settings import Settings
 from proxy.log import rollups
 from proxy.log.attach import Log
+from proxy.service.client import Access
+from scoring.alerts import looking
+from scoring.alerts.in_force import begin
 from tests.bench.processes import cpu_seconds, free_port, tree
 
 MINUTES = 15
@@ -72,12 +76,26 @@ def resident_mb(pids: list[int], field: str = "VmRSS") -> float:
     )
 
 
+def looks(data: Path, at: datetime) -> None:
+    """CPU of the rules' questions to the log: the first look, and each of the next ten minutes."""
+    settings = Settings(data_dir=data)
+    file, _ = begin(settings)
+    eyes = looking.Eyes()
+    with Access(settings) as access:
+        for minute in range(11):
+            began = time.process_time()
+            for rule in file.enabled:
+                looking.look(access, rule, file, at + timedelta(minutes=minute), eyes)
+            print(f"look {minute}: {time.process_time() - began:.3f} s of CPU", flush=True)
+
+
 def main() -> None:
     """Fill a log, run `goldwash up` on it without traffic, and tell each 30 s what watcher and log service take."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--exchanges", type=int, default=2_500_000)
     parser.add_argument("--who", choices=sorted(WHO), default="crowd")
     parser.add_argument("--seconds", type=int, default=150)
+    parser.add_argument("--looks", action="store_true", help="tell instead what the alert rules' questions cost")
     parser.add_argument("--directory", type=Path, help="where there is room: a gigabyte a million exchanges")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="goldwash-heavy-", dir=arguments.directory) as name:
@@ -86,6 +104,9 @@ def main() -> None:
         began = time.monotonic()
         fill(data, arguments.exchanges, datetime.now(UTC) - AGO, arguments.who)
         print(f"{arguments.exchanges:,} exchanges ({arguments.who}) laid down in {time.monotonic() - began:.0f} s", flush=True)
+        if arguments.looks:
+            looks(data, datetime.now(UTC) - AGO + timedelta(minutes=MINUTES))
+            return
         config = Path(name) / "goldwash.toml"
         config.write_text(
             f'data_dir = "{data}"\n[proxy]\nport = {free_port()}\nworkers = 1\n[admin]\nport = {free_port()}\n'
