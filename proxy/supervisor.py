@@ -38,7 +38,12 @@ LOAD_SECONDS: Final = 120.0  # what the log service may take at the end to load 
 
 
 # Reads of 256 KB would each be mapped, faulted in and unmapped again by glibc's defaults; kept, they are the same warm pages.
-MALLOC: Final = {"MALLOC_MMAP_THRESHOLD_": str(4 << 20), "MALLOC_TRIM_THRESHOLD_": str(32 << 20)}
+# Arrow's own allocator reserves a GiB at a time, untouched: the log service's bound (RLIMIT_DATA) counts it, and every query would fail.
+MALLOC: Final = {
+    "MALLOC_MMAP_THRESHOLD_": str(4 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+}
 
 
 WATCHERS: Final = "goldwash.children"

@@ -34,7 +34,7 @@ from proxy.service.assembly import make_loader, make_upkeep
 from proxy.service.budgets import Budgets
 from proxy.service.loading import Loading
 from proxy.service.memory import grow, lacks_memory, machine_bytes, memory_bytes, needed
-from proxy.service.readers import QueryError, Readers
+from proxy.service.readers import QueryError, Readers, untouched_bytes
 from proxy.service.run import OwnRun
 from proxy.service.snapshots import sweep
 from proxy.spool.bound import usage
@@ -52,12 +52,14 @@ log = structlog.get_logger("service")
 def bound_memory(memory: int) -> None:
     """Let no query take the machine: text and lists inside one expression stand outside DuckDB's own limit, so the process gets one.
 
-    An allocation over it fails that query alone, with an error; twice DuckDB's share and 2 GB for what the loader holds.
+    An allocation over it fails that query alone, with an error; twice DuckDB's share and 2 GB for what the loader holds. The system
+    counts what is reserved too, and DuckDB's allocator keeps every range it ever had: so what is not touched comes on top, found
+    anew before each query; else the bound comes down to nothing with time, and all queries fail.
     """
-    limit = 2 * memory + (2 << 30)
+    limit = 2 * memory + (2 << 30) + untouched_bytes()
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if hard == resource.RLIM_INFINITY or hard > limit:
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))  # only the soft limit: it can be raised again
 
 
 ROOMY: Final = 0.25
@@ -145,7 +147,14 @@ async def serve(settings: Settings, opened: Log, leash: int, memory: int) -> boo
         log.warning("DuckDB must open the log again; the log service starts again, nothing is lost")
         loop.call_soon_threadsafe(stop, 0.0)
 
-    readers = Readers(opened.cursor, data_dir, memory_bytes=2 * memory + (1 << 30), behind=behind.is_set, all_deaf=begin_anew)
+    readers = Readers(
+        opened.cursor,
+        data_dir,
+        memory_bytes=2 * memory + (1 << 30),
+        behind=behind.is_set,
+        before=lambda: bound_memory(memory),
+        all_deaf=begin_anew,
+    )
     relief = QueryError("the loader needed the memory that the query held", "run it again, or raise [sql] memory", 503)
     loading = Loading(
         make_loader(opened, settings),

@@ -7,6 +7,7 @@ asleep over an open result would keep old blocks alive and make the log grow.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 import threading
@@ -86,7 +87,7 @@ class Readers:
     cursor: gives a connection of its own to the log. directory: where large results are spooled, in files without a name.
     memory_bytes: resident size of the process at which the longest-running query is stopped; None = no such limit.
     all_deaf: called when every thread is held by a query that cannot be stopped: only a new process helps then.
-    behind: whether loading lags; then rows are turned into bytes in short spells, since that holds the interpreter's lock.
+    before: called before each query, on its thread. behind: whether loading lags; then rows are turned into bytes in short spells, since that holds the interpreter's lock.
     """
 
     def __init__(
@@ -96,12 +97,13 @@ class Readers:
         memory_bytes: int | None = None,
         threads: int = READERS,
         behind: Callable[[], bool] = lambda: False,
+        before: Callable[[], None] = lambda: None,
         all_deaf: Callable[[], None] = lambda: None,
     ) -> None:
         self._cursor = cursor
         self._directory = directory
         self._memory_bytes = memory_bytes
-        self._behind, self._all_deaf, self._threads = behind, all_deaf, threads
+        self._behind, self._before, self._all_deaf, self._threads = behind, before, all_deaf, threads
         self.guard = Guard(self._relations)
         self._running: list[_Running] = []
         self._waiting = 0
@@ -163,6 +165,7 @@ class Readers:
         if stop.is_set():
             raise _gone()
         self.guard.check(sql)
+        self._before()
         running = _Running(self._cursor(), time.monotonic() + limits.timeout, stop)
         with self._changed:
             self._running.append(running)
@@ -247,8 +250,10 @@ def _mapped(error: BaseException, running: _Running) -> BaseException:
         return error
     if running.why is not None:
         return running.why
-    if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
-        return _too_much()
+    if isinstance(error, MemoryError | duckdb.OutOfMemoryException) or (isinstance(error, OSError) and "Out of Memory" in str(error)):
+        return _too_much()  # an OSError where Arrow asked DuckDB for the next batch
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return QueryError("there is no room on the disk of data_dir for the result", "free some, or select fewer columns or rows", 507)
     if isinstance(error, duckdb.Error | RuntimeError | ValueError | TypeError | NotImplementedError):
         return QueryError(str(error).split("\n\nLINE ")[0].strip(), "correct the statement; DESCRIBE a table for its columns", 400)
     return error
@@ -271,3 +276,10 @@ def resident_bytes() -> int:
     """Resident size of this process."""
     with open("/proc/self/statm", "rb") as file:  # noqa: PTH123  read every tick
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def untouched_bytes() -> int:
+    """What this process has reserved of writable memory and not touched, or given back: allocators keep such ranges, up to GiB."""
+    with open("/proc/self/statm", "rb") as file:  # noqa: PTH123  read for every query
+        pages = [int(field) for field in file.read().split()]
+    return max(0, pages[5] - (pages[1] - pages[2])) * os.sysconf("SC_PAGE_SIZE")

@@ -22,6 +22,7 @@ from proxy.service.client import Access, Remote, ServiceError, find
 from proxy.service.memory import memory_bytes
 from proxy.service.opinions import uuid7
 from proxy.spool.writer import Spool
+from proxy.supervisor import MALLOC
 from tests.proxy.service.conftest import exchange
 
 ROOT = Path(__file__).parents[3]
@@ -154,6 +155,28 @@ def test_no_query_takes_the_machine(settings: Settings) -> None:
         assert caught.value.status == 413
         with Access(small) as access:
             assert access.rows("SELECT 1 AS a") == [{"a": 1}]
+
+
+RESERVING = """
+import mmap, pyarrow
+from proxy.service.main import bound_memory
+from proxy.service.readers import untouched_bytes
+pyarrow.array(range(200_000))
+assert untouched_bytes() < 900 << 20, untouched_bytes()  # Arrow's own allocator would have reserved a GiB
+idle = mmap.mmap(-1, 6 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+bound_memory(100 << 20)
+bytearray(512 << 20)
+try:
+    bytearray(8 << 30)
+except MemoryError:
+    print("bounded")
+"""
+
+
+def test_memory_that_is_only_reserved_does_not_count() -> None:
+    """Allocators keep GiB that nobody touches; the process's bound is about what is used, or queries would all fail with time."""
+    run = subprocess.run([sys.executable, "-c", RESERVING], cwd=ROOT, env=os.environ | MALLOC, capture_output=True, text=True, check=False)
+    assert run.stdout == "bounded\n", run.stderr
 
 
 def test_sizes() -> None:
