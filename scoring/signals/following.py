@@ -38,7 +38,7 @@ FIRST_DAYS: Final = 7
 LATEST: Final = timedelta(days=2)
 """How late a row may come at all: an outbox that was cut off for so long is taken in."""
 SPAN: Final = timedelta(hours=2)
-"""Time that is looked at at once, with FOLLOW before and after it; FOLLOW where that is too much."""
+"""Time that is looked at at once, with FOLLOW before and after it; FOLLOW to twice FOLLOW where that is too much."""
 FEW: Final = 1_000
 """Exchanges that are looked at again for a minute's news; where more are near, FOLLOW of news is waited for."""
 PAGE: Final = 500
@@ -133,7 +133,7 @@ def compute(access: Access, outbox: Outbox, span: Window, looked: int = MOST_LOO
     looked: what may be read of a span, see scoring.signals.people; of more, a sample of the people is. Raises ServiceError.
     """
     chosen = plan(access, span, looked)
-    if not chosen.is_whole and span.end - span.start > FOLLOW:
+    if not chosen.is_whole and span.end - span.start > 2 * FOLLOW:  # not a minute more than FOLLOW: that minute would be a look of its own
         span = Window(span.start, span.start + FOLLOW)
         chosen = plan(access, span, looked)
     exchanges, new = chosen.alone, 0

@@ -151,3 +151,12 @@ def test_what_a_run_has_no_time_for_is_done_by_the_next(tmp_path: Path, monkeypa
     with Access(settings) as access:
         (row,) = access.rows("SELECT count(DISTINCT exchange_id) AS n FROM scores WHERE kind = 'signal'")
     assert row["n"] > 250
+
+
+@pytest.mark.usefixtures("small")
+def test_what_is_too_much_is_cut_into_half_hours_without_a_rest(tmp_path: Path) -> None:
+    """Two hours become half hours, half an hour and a minute does not: the minute would cost as much again."""
+    settings = log_of(tmp_path, 4000, "people")
+    with Outbox(settings, "signals") as outbox, Access(settings) as access:
+        assert compute(access, outbox, Window(START, START + timedelta(hours=2)), 400).through == START + timedelta(minutes=30)
+        assert compute(access, outbox, Window(START, START + timedelta(minutes=31)), 400).through == START + timedelta(minutes=31)
