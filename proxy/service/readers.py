@@ -87,7 +87,8 @@ class Readers:
     cursor: gives a connection of its own to the log. directory: where large results are spooled, in files without a name.
     memory_bytes: resident size of the process at which the longest-running query is stopped; None = no such limit.
     all_deaf: called when every thread is held by a query that cannot be stopped: only a new process helps then.
-    before: called before each query, on its thread. behind: whether loading lags; then rows are turned into bytes in short spells, since that holds the interpreter's lock.
+    behind: whether loading lags; then rows are turned into bytes in short spells, since that holds the interpreter's lock.
+    before: called before each query, on its thread.
     """
 
     def __init__(
