@@ -160,3 +160,14 @@ def test_what_is_too_much_is_cut_into_half_hours_without_a_rest(tmp_path: Path) 
     with Outbox(settings, "signals") as outbox, Access(settings) as access:
         assert compute(access, outbox, Window(START, START + timedelta(hours=2)), 400).through == START + timedelta(minutes=30)
         assert compute(access, outbox, Window(START, START + timedelta(minutes=31)), 400).through == START + timedelta(minutes=31)
+
+
+@pytest.mark.parametrize("who", ["crowd", "people"])
+def test_traffic_of_which_nothing_can_be_told_yet_is_not_read(tmp_path: Path, who: str) -> None:
+    """A new log under load: all of it once was read each minute as what lies near a span without a single exchange."""
+    settings = log_of(tmp_path, 3000, who)
+    with Outbox(settings, "signals") as outbox, Counting(settings) as access:
+        cursor = following.read_cursor(access, START + timedelta(minutes=15))
+        for minute in range(15, 35):
+            assert follow(access, outbox, cursor, START + timedelta(minutes=minute)).exchanges == 0
+        assert access.rows_given < 10 * 20
