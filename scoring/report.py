@@ -208,6 +208,8 @@ class Report:
         table += tuple(("not sampled", f"{n:,}", why) for why, n in self.left_out.items())
         drawn = sum(one["n"] for one in self.states)
         note = "everything that was drawn is scored" if drawn else "nothing was drawn: no exchange of the day can be sampled"
+        if not self.traffic["exchanges"]:
+            note = "the log holds no exchange of an app on this day: `goldwash score --date` names another (days are in UTC)"
         return Section("Not scored", ("", "items", "why"), table, (note,) if not table or not drawn else ())
 
 

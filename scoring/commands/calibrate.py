@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -13,6 +14,24 @@ from proxy.cli import config_option, load_settings
 if TYPE_CHECKING:
     from scoring.calibration.calibrate import Calibration
     from scoring.calibration.report import Report
+
+
+COLUMNS: Final = (
+    "judge",
+    "fingerprint",
+    "labels",
+    "kappa",
+    "MCC",
+    "TPR",
+    "TNR",
+    "accuracy",
+    "always one",
+    "both orders",
+    "ECE",
+    "unscored",
+)
+WIDE: Final = 130
+"""Columns of a terminal from which the table can be read; on a narrower one each judge's figures are a line."""
 
 
 @click.command()
@@ -50,17 +69,17 @@ def _print(found: Report, days: int) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
+    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     if not found.calibrations:
         console.print(f"No judge gave a verdict in the last {days} days: run `goldwash score`.")
         return
-    table = Table(header_style="bold")
-    columns = ("judge", "fingerprint", "labels", "kappa", "MCC", "TPR", "TNR", "accuracy", "always one", "both orders", "ECE", "unscored")
-    for name in columns:
-        table.add_column(name, justify="left" if name in ("judge", "fingerprint") else "right", overflow="fold")
-    for one in found.calibrations:
-        table.add_row(*map(Text, _row(one)))
-    console.print(table)
+    if console.width >= WIDE:
+        table = Table(header_style="bold")
+        for name in COLUMNS:
+            table.add_column(name, justify="left" if name in COLUMNS[:2] else "right", overflow="fold")
+        for one in found.calibrations:
+            table.add_row(*map(Text, _row(one)))
+        console.print(table)
     for one in found.calibrations:
         counts, models = one.agreement.confusion, ", ".join(one.models) or "the model is not known"
         console.print(
@@ -69,6 +88,9 @@ def _print(found: Report, days: int) -> None:
                 f"passes called failures {counts.fp}, let pass {counts.tn}"
             )
         )
+        if console.width < WIDE:
+            figures = zip(COLUMNS[2:], _row(one)[2:], strict=True)
+            console.print(Text(f"  {', '.join(f'{name} {figure}' for name, figure in figures)}"))
         if one.drift is not None:
             moved = one.drift
             word = {True: "another judge than it was", False: "no drift", None: "too few anchors to say"}[moved.drifted]

@@ -34,6 +34,7 @@ def gate() -> None:
     """Hold a release to the golden cases: `goldwash gate golden/*.jsonl` runs them and decides.
 
     Exit codes: 0 passed, 1 failed, 2 bad input, 3 judge stale or uncalibrated, 4 could not tell. Where several hold: 2, 4, 1, 3.
+    The options of a run are those of `goldwash gate run --help`.
     """
 
 

@@ -77,10 +77,12 @@ def promote_(config: Path | None, result: Path, golden: Path | None, move_anchor
 
 def described(found: Any) -> str:
     """What a baseline is worth, in a few lines."""
+    from scoring.gate.standing import count
+
     noise = f", {len(found.flickering)} flicker" if found.runs > 1 else " (one run does not show which flicker: --repeat 3 would)"
     reach = f"; a true drop of {found.detectable_drop * 100:.1f} points would be found 4 times in 5" if found.detectable_drop else ""
     known = f"; {len(found.known_failing)} known to fail" if found.known_failing else ""
     return (
-        f"{found.cases} cases, {found.runs} runs each: {found.rate:.1%} pass ({found.low:.1%} to {found.high:.1%}){noise}; "
-        f"{len(found.failing)} fail every run{known}{reach}"
+        f"{count(found.cases)}, {count(found.runs, 'run')} each: {found.rate:.1%} pass ({found.low:.1%} to {found.high:.1%}){noise}; "
+        f"{len(found.failing)} fail{'s' if len(found.failing) == 1 else ''} every run{known}{reach}"
     )

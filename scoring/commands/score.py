@@ -57,6 +57,8 @@ def score(
     if budget is not None:
         options = options.model_copy(update={"budget_usd": budget})
     chosen = day.date() if day is not None else _today() - timedelta(days=0 if follow else 1)
+    if chosen > _today():
+        raise click.UsageError(f"--date {chosen}: this day has not begun (in UTC it is {_today()}): name today or an earlier one")
     if follow and day is not None and chosen != _today():
         raise click.UsageError("--follow scores today: leave --date out")
     night = _night(settings, options, chosen, config, dict(os.environ), follow=follow)

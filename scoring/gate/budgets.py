@@ -65,6 +65,8 @@ def cost(pairing: Pairing, base: Results, candidate: Results, rules: Rules) -> R
     if base.header.prices and candidate.header.prices and base.header.prices != candidate.header.prices:
         text = f"priced by {base.header.prices} in the baseline and by {candidate.header.prices} now: reprice one of them to compare"
         return Ruling("cost", State.INCONCLUSIVE, text, (), figures)
+    if not any(row.passed is not None for row in candidate.rows):
+        return Ruling("cost", State.SKIPPED, "nothing was measured that could have cost something", (), figures)
     if not found.after:
         return Ruling("cost", State.INCONCLUSIVE, "the baseline has costs and the candidate has none: have it priced", (), figures)
     before, after = sum(found.before), sum(found.after)

@@ -35,6 +35,10 @@ def read(files: Sequence[Path]) -> Golden:
     for path in _named(files):
         try:
             text = path.read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise BadInput(
+                f"{path}: there is no such file: correct the path; `goldwash golden init` and `golden add` make a golden set"
+            ) from error
         except (OSError, UnicodeDecodeError) as error:
             raise BadInput(f"{path}: cannot be read as UTF-8 text ({error}): name golden files, such as golden/*.jsonl") from error
         for case in lines_of(text, str(path)):

@@ -23,7 +23,7 @@ def table(columns: Sequence[Column]) -> str:
     rows = [[case, *cells[case]] for case in telling[:SHOWN]]
     rows.append(["passed", *(_share(results) for _, results, _ in columns)])
     rows.append(["cost", *(_cost(results) for _, results, _ in columns)])
-    rows.append(["verdict", *(verdict.outcome for _, _, verdict in columns)])
+    rows.append(["verdict", *(verdict.outcome.replace("_", " ") for _, _, verdict in columns)])
     widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
     text = [_line(heads, widths), _line(["-" * width for width in widths], widths), *(_line(row, widths) for row in rows)]
     more = len(telling) - SHOWN

@@ -39,6 +39,7 @@ class Plan:
     must_pass: int  # cases that run more often, since one failure is enough
     calls: int
     known: int  # of those calls, answered from the cache or the recorded store
+    missing: int  # of those calls, neither known nor to be asked: a recorded answer is not there, or is stale
     cost_usd: float | None  # of what the target will be asked; None: of no call is the price known
     unpriced: int  # calls without a price
     judges: tuple[JudgeCalls, ...] = ()  # what judges will be asked about the answers
@@ -76,12 +77,14 @@ def plan(
     *,
     judges: tuple[JudgeCalls, ...] = (),
     unjudged: int = 0,
+    missing: int = 0,
 ) -> Plan:
-    """The plan of one variant; known: calls that are answered already."""
+    """The plan of one variant; known: calls that are answered already; missing: those that nobody will be asked for all the same."""
     paid = _paid(base)
     costs = [_cost(task, paid, pricer, now) for task in planned]
     priced = [cost for cost in costs if cost is not None]
-    share = 1 - known / len(planned) if planned else 0.0
+    settled = known + missing
+    share = 1 - settled / len(planned) if planned else 0.0
     cases = {task.prepared.case.id: task.prepared.case for task in planned}
     return Plan(
         variant=variant.name,
@@ -90,7 +93,8 @@ def plan(
         must_pass=sum(must_pass(case) for case in cases.values()),
         calls=len(planned),
         known=known,
-        cost_usd=sum(priced) * share if priced else (0.0 if known == len(planned) else None),
+        missing=missing,
+        cost_usd=sum(priced) * share if priced else (0.0 if settled == len(planned) else None),
         unpriced=len(costs) - len(priced),
         judges=judges,
         unjudged=unjudged,
@@ -133,6 +137,7 @@ def in_words(plans: Sequence[Plan]) -> str:
     for one in plans:
         more = f", {one.must_pass} of them must pass and run more often" if one.must_pass else ""
         known = f"; {one.known:,} are answered already" if one.known else ""
+        known += f"; {one.missing:,} have no stored answer that fits, and nobody is asked" if one.missing else ""
         runs = f"{one.runs} run{'' if one.runs == 1 else 's'} each{more}"
         lines.append(f"{one.variant}: {_counted(one.cases, 'case')}, {runs}: {_counted(one.calls, 'call')}{known}; {_dollars(one)}")
         lines += [f"  {_judge(judge)}" for judge in one.judges]
@@ -169,5 +174,5 @@ def _judge(one: JudgeCalls) -> str:
 def _dollars(one: Plan) -> str:
     if one.cost_usd is None:
         return "what they cost is not known (no price for the model)"
-    note = f" and {one.unpriced:,} calls without a price" if one.unpriced and one.known < one.calls else ""
+    note = f" and {one.unpriced:,} calls without a price" if one.unpriced and one.known + one.missing < one.calls else ""
     return f"about ${one.cost_usd:.4f}{note}"

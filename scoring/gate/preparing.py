@@ -128,14 +128,15 @@ def _plans(ready: Ready) -> tuple[Plan, ...]:
     with_ = instruments(ready.order, ready.settings, ready.columns, base)
     found = []
     for column in ready.columns:
-        mine, known = ready.tasks[column.variant.name], 0
+        mine, known, missing = ready.tasks[column.variant.name], 0, 0
         forecast = Forecast(with_, price, ready.golden.folders)
         for task in mine:
             reply = _known(column, task)
-            known += reply is not None
+            known += reply is not None and reply.error is None
+            missing += reply is not None and reply.error is not None
             forecast.add(task.prepared.case, reply)
-        said = plan(column.variant, mine, known, base, pricer, now, judges=forecast.calls, unjudged=forecast.unjudged)
-        found.append(said)
+        judges, unjudged = forecast.calls, forecast.unjudged
+        found.append(plan(column.variant, mine, known, base, pricer, now, judges=judges, unjudged=unjudged, missing=missing))
     return tuple(found)
 
 

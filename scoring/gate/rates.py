@@ -193,7 +193,8 @@ def _remark(pairing: Pairing, rules: Rules) -> str:
     failing = sum(not pair.is_held for pair in pairing.active)
     rate = _all_rate(pairing)
     if _counts_held(pairing, rules) and rate is not None and rate < rules.floor.rate and failing:
-        return f"; {count(failing)} that the baseline fails stand outside, with them it is {percent(rate)}"
+        stand, them = ("stands", "it") if failing == 1 else ("stand", "them")
+        return f"; {count(failing)} that the baseline fails {stand} outside, and with {them} the rate is {percent(rate)}"
     return ""
 
 

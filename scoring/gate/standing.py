@@ -159,7 +159,7 @@ def judge(header: Header, rules: Rules, today: date) -> Ruling:
     if header.judge is None and header.judge_state is None and header.judge_calibrated_on is None:
         return Ruling("judge", State.SKIPPED, "the results name no judge")
     name = header.judge or "the judge"
-    fix = "run `goldwash calibrate`"
+    fix = "`goldwash calibrate` says what is missing, and labels given in `goldwash review --stream audit` mend it"
     if header.judge_state in {"stale", "uncalibrated"}:
         return Ruling("judge", State.UNFIT, f"{name} is {header.judge_state}: {fix}")
     if header.judge_calibrated_on is None:

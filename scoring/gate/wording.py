@@ -104,10 +104,9 @@ def as_text(verdict: Verdict) -> str:
 def _lines(verdict: Verdict) -> Iterator[str]:
     headline = HEADLINES[verdict.outcome]
     if verdict.is_inconclusive:
+        unclear = ", ".join(ruling.rule for ruling in verdict.rulings if ruling.state is State.INCONCLUSIVE)
         headline += (
-            ", with a warning: something got worse, and chance could have done it"
-            if verdict.outcome == "passed"
-            else ": worse, but chance could do it"
+            f"{', with a warning:' if verdict.outcome == 'passed' else ';'} something got worse ({unclear}), and chance could have done it"
         )
     added = f", {count(verdict.reruns, 'run')} added to confirm" if verdict.reruns else ""
     yield headline

@@ -77,8 +77,8 @@ def variants(targets: Mapping[str, Target], names: Sequence[str], prompts: Seque
     for name in names:
         target = targets.get(name)
         if target is None:
-            known = ", ".join(sorted(targets)) or "none"
-            raise BadInput(f"there is no target {name!r}: write [target.{name}] in goldwash.toml, or choose of: {known}")
+            known = f", or choose of: {', '.join(sorted(targets))}" if targets else "; an empty table runs each case as it was recorded"
+            raise BadInput(f"there is no target {name!r}: write [target.{name}] in goldwash.toml{known}")
         if prompts and target.prompt is None:
             raise BadInput(
                 f"--prompt: [target.{name}] has no prompt.at that says where a prompt goes: add one, such as /messages/0/content"

@@ -68,6 +68,9 @@ def test_a_stale_store_cannot_tell(shop, gate, change):
         change, "is stale: the case, the prompt, the model"
     )
     assert said in done.out
+    if change in ("prompt", "params"):
+        assert "have no stored answer that fits, and nobody is asked; about $0.0000" in done.out
+        assert "are answered already" not in done.out
     if change != "judge":
         assert "a maintainer's run is needed: `goldwash gate … --record" in done.out
 

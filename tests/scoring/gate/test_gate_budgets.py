@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from scoring.gate.results import Header, Result, Results
 from scoring.gate.rules import Budget, Rules
+from scoring.gate.wording import as_text
 from scoring.gate.words import State
 from tests.helpers.gate import results, verdict
 
@@ -61,6 +64,20 @@ def test_costs_that_are_not_known_are_not_zero():
     assert verdict(_side([1] * 60), _side()).ruling("cost").state is State.INCONCLUSIVE
     assert verdict(_side(), _side([1] * 60)).ruling("cost").state is State.SKIPPED
     assert verdict(results("1"), results("1")).ruling("latency").state is State.SKIPPED
+
+
+def test_what_reached_nobody_has_no_cost_to_doubt():
+    """An outage is told by one rule; that it cost nothing is no second reason."""
+    lost = Results(tuple(replace(row, passed=None, error="down") for row in _side().rows))
+    found = verdict(_side([1] * 60), lost)
+    assert (found.ruling("cost").state, found.is_inconclusive) == (State.SKIPPED, False)
+    assert as_text(found).startswith("COULD NOT TELL\n")
+
+
+def test_the_headline_names_what_is_in_doubt():
+    """Not only that something is."""
+    text = as_text(verdict(_side([1] * 4, n=4), _side([2] * 4, n=4)))
+    assert text.startswith("PASSED, with a warning: something got worse (cost), and chance could have done it\n")
 
 
 def test_free_and_instant_runs_divide_nothing_by_zero():

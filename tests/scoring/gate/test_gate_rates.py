@@ -75,7 +75,7 @@ def test_what_the_baseline_fails_does_not_block_a_release():
     side = results("1" * 150 + "0" * 50)
     found = verdict(side, side)
     assert found.exit_code == 0
-    assert "50 cases that the baseline fails stand outside, with them it is 75.0%" in found.ruling("floor").sentence
+    assert "50 cases that the baseline fails stand outside, and with them the rate is 75.0%" in found.ruling("floor").sentence
 
 
 def test_a_baseline_that_fails_too_much_excuses_nothing():

@@ -215,7 +215,8 @@ def test_targets_and_prompts_make_a_matrix(shop, gate):
 def test_what_cannot_be_run_is_told(shop, gate):
     """Names, files and counts, each with the fix."""
     assert "there is no target 'other'" in gate(shop.file, "--targets", "other").err
-    assert "cannot be read" in gate(shop.golden / "none.jsonl").err
+    missing = gate(shop.golden / "none.jsonl").err
+    assert "none.jsonl: there is no such file: correct the path; `goldwash golden init` and `golden add` make a golden set" in missing
     shop.put([case(0, status="candidate", confirmation=())])
     done = gate(shop.file)
     assert done.code == 2
