@@ -101,7 +101,8 @@ def _expressions(patterns: Mapping[str, str]) -> Mapping[str, str]:
         try:
             compiled = re2.compile(expression, options)
         except re2.error as error:
-            raise ValueError(f"the pattern {name} is no RE2 expression: {error}") from error
+            why = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else error
+            raise ValueError(f"the pattern {name} is no RE2 expression: {why}") from error
         if compiled.search(""):
             raise ValueError(f"the pattern {name} matches the empty text, so it would match everywhere: make a part of it compulsory")
     return patterns

@@ -162,6 +162,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         if "--debug" in given:
             traceback.print_exc()
         text = str(error) or type(error).__name__
+        if isinstance(error, OSError) and error.filename and error.strerror:
+            text = f"{error.filename}: {error.strerror}"
         click.echo(f"goldwash: {text}", err=True)
         sys.exit(getattr(error, "exit_code", 1))
     sys.exit(code if isinstance(code, int) else 0)

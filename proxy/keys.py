@@ -89,6 +89,8 @@ def load(data_dir: Path) -> dict[bytes, ProxyKey]:
         text = file.read_bytes()
     except FileNotFoundError:
         return {}
+    except NotADirectoryError as error:
+        raise KeysUnreadable(f"{data_dir} is no directory: choose another data_dir") from error
     except OSError as error:
         raise KeysUnreadable(f"{file} cannot be read: {error.strerror}; run this as the user who runs goldwash") from error
     try:

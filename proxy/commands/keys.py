@@ -116,7 +116,7 @@ def _table(found: list[dict[str, Any]]) -> None:
     for name in ("key", "made", "for", "budget, $", "per", "spent, $", "without a price"):
         table.add_column(name, justify="right" if name.endswith("$") or name.startswith("without") else "left")
     for key in found:
-        budget, spent = key["budget_usd"] or "·", f"{Decimal(key['spent_usd']):,.4f}"
+        budget, spent = key["budget_usd"] or "·", f"{Decimal(key['spent_usd']).normalize():,f}"
         where = ", ".join(key["upstreams"]) if key["upstreams"] else "all"
         table.add_row(key["name"], key["created_at"][:10], where, budget, key["per"], spent, f"{key['without_price']:,}")
     Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(table)

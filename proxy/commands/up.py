@@ -67,8 +67,10 @@ async def _demo(settings: Settings) -> int:
                 account.greet(supervisor)
                 await account.wait_for_log(supervisor, stopping)
                 admin = f"http://{account.host_of(supervisor.settings.admin.host)}:{supervisor.admin_port}"
-                await play(f"{scheme}://{host}:{supervisor.port}", admin, Console(stderr=False), data_dir=Path(directory))
-                if not sys.stdin.isatty() or not sys.stdout.isatty():
+                watched = sys.stdin.isatty() and sys.stdout.isatty()
+                told = Path(directory) if watched else None  # what to ask while it runs, if it goes on
+                await play(f"{scheme}://{host}:{supervisor.port}", admin, Console(stderr=False), data_dir=told)
+                if not watched:
                     os.kill(os.getpid(), 15)  # nobody is watching: the demo has ended
                     return
                 await account.follow(supervisor, stopping)

@@ -122,7 +122,7 @@ async def _mapped(request: web.Request, handler: Callable[[web.Request], Any]) -
     except QueryError as error:
         return failure(error.status, str(error), error.hint)
     except opinions.Invalid as error:
-        return failure(400, str(error), "see `POST /api/…` in the docs for the keys")
+        return failure(400, str(error), "docs/api.md has the keys")
     except SpoolFull as error:
         return failure(507, str(error), "free disk space under data_dir, then send it again")
     except (web.HTTPException, asyncio.CancelledError, ConnectionError):

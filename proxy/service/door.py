@@ -78,7 +78,8 @@ def _refusal(request: web.Request, bound: str, token: str | None) -> web.Respons
     if request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
         return failure(403, "the request comes from another web site", "open the address itself")
     if request.method not in {"GET", "HEAD"} and request.content_type != "application/json":
-        return failure(415, f"the content type is {request.content_type!r}", "send `Content-Type: application/json`")
+        given = repr(request.content_type) if "Content-Type" in request.headers else "missing"
+        return failure(415, f"the content type is {given}", "send `Content-Type: application/json`")
     return None
 
 

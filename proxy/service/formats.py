@@ -138,7 +138,7 @@ class JsonLines:
 
 
 class Csv:
-    """RFC 4180 with a header line; NULL is empty, lists and maps are JSON."""
+    """RFC 4180 with a header line, but LF ends a line, so that a shell finds no CR; NULL is empty, lists and maps are JSON."""
 
     def __init__(self, file: IO[bytes], description: Sequence[tuple[Any, ...]]) -> None:
         self._file = file
@@ -146,7 +146,7 @@ class Csv:
 
     def _write(self, rows: Sequence[Sequence[Any]]) -> None:
         text = io.StringIO(newline="")
-        csv.writer(text).writerows(rows)
+        csv.writer(text, lineterminator="\n").writerows(rows)
         self._file.write(text.getvalue().encode("utf-8", "replace"))
 
     def rows(self, rows: Sequence[tuple[Any, ...]]) -> None:

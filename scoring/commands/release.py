@@ -38,7 +38,10 @@ def list_(config: Path | None) -> None:
     """Show the releases that are marked."""
     from scoring.release import files
 
-    for one in files.every(files.directory(config)):
+    found = files.every(files.directory(config))
+    if not found:
+        click.echo("no release is marked: `goldwash release mark` marks one")
+    for one in found:
         model = one["ships"].get("model") or one["ships"].get("name") or "(unknown)"
         words = f"{one['verdict']['outcome']:<15} {shown(str(model))}  accepted by {shown(str(one['accepted'].get('by')))}"
         click.echo(f"{one['at'][:16]}  {one['release']:<20} {words}")

@@ -160,3 +160,11 @@ def test_any_value_is_taken_or_refused_in_a_sentence(value):
             load(None, {}, proxy={key: value})
         except ConfigError as error:
             assert "\n" not in str(error)
+
+
+def test_a_broken_pattern_is_told_in_words(tmp_path):
+    """RE2's own words, as text."""
+    file = tmp_path / "goldwash.toml"
+    file.write_text("[redaction.patterns]\nticket = '('\n")
+    with pytest.raises(ConfigError, match=r"the pattern ticket is no RE2 expression: missing \): \("):
+        load(file, {})

@@ -10,6 +10,7 @@ import click
 import pytest
 
 from proxy import cli
+from proxy.log.attach import Log
 
 
 def _goldwash(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -81,3 +82,18 @@ def test_the_file_of_the_environment_reaches_commands_like_the_option(tmp_path, 
         monkeypatch.setenv("GOLDWASH_CONFIG", name)
         look.main(given, standalone_mode=False)
     assert seen == [file, Path("own.toml"), None, None]
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path, capsys):
+    """The place and what is wrong with it, as every other mistake is told; no number of the system's."""
+    with pytest.raises(SystemExit):
+        cli.main(["sql", "--config", str(_empty(tmp_path)), "--format", "csv", "-o", str(tmp_path / "no" / "rows.csv"), "SELECT 1 AS a"])
+    assert capsys.readouterr().err.strip() == f"goldwash: {tmp_path / 'no' / 'rows.csv'}: No such file or directory"
+
+
+def _empty(directory):
+    """A configuration whose log holds nothing."""
+    Log.open("goldwash.duckdb", directory / "data").close()
+    file = directory / "goldwash.toml"
+    file.write_text(f'data_dir = "{directory}/data"\n')
+    return file

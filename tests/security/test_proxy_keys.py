@@ -12,6 +12,7 @@ import pytest
 
 from config.settings import load
 from proxy import keys
+from proxy.commands.keys import _table
 from proxy.supervisor import CannotStart, Supervisor, check_door
 from tests.helpers.client import Client, fetch, request
 from tests.helpers.goldwash import Goldwash
@@ -203,3 +204,17 @@ def test_a_wrong_order_is_told(guarded, name, options, message):
     done = goldwash.cli("keys", "add", name, *options)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+def test_what_was_spent_is_shown_to_the_last_digit(capsys):
+    """A budget of fractions of a cent is used up at a sum that four digits would show as nothing."""
+    _table([{"name": "k", "created_at": "2026-11-21", "upstreams": None, "budget_usd": "0.00003", "per": "day", "spent_usd": "0.000036",
+             "without_price": 0}])  # fmt: skip
+    assert "0.000036" in capsys.readouterr().out
+
+
+def test_a_file_is_no_data_dir(tmp_path):
+    """Told as what it is, and not as keys that somebody else may read."""
+    (tmp_path / "data").write_text("")
+    with pytest.raises(keys.KeysUnreadable, match="is no directory: choose another data_dir"):
+        keys.load(tmp_path / "data")

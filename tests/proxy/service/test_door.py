@@ -93,3 +93,9 @@ def test_host_names() -> None:
         "",
         "",
     ]
+
+
+async def test_a_missing_content_type_is_called_missing(service: Running) -> None:
+    """What the client never sent is not held against it."""
+    async with service.http.post(service.url + "/api/flush", skip_auto_headers=("Content-Type",)) as response:
+        assert (response.status, (await response.json())["error"]) == (415, "the content type is missing")

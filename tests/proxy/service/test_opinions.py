@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from proxy.service.opinions import MOST, Invalid, parse, uuid7
+from proxy.service.opinions import MOST, Context, Document, Feedback, Invalid, Score, parse, uuid7
 from proxy.spool.frames import Record, decode
 
 ID = "01a1fb59-03c6-7493-af9e-27a570dfe720"
@@ -71,3 +72,10 @@ def test_ids_are_of_now_and_in_order() -> None:
     assert (made.version, made.variant) == (7, uuid.RFC_4122)
     assert abs((made.int >> 80) - time.time() * 1000) < 2000
     assert len({uuid7() for _ in range(1000)}) == 1000
+
+
+def test_every_key_is_documented() -> None:
+    """docs/api.md names all that a body may hold: an unknown key is refused, so guessing is no way to find them."""
+    page = (Path(__file__).parents[3] / "docs/api.md").read_text(encoding="utf-8")
+    keys = {key for kind in (Feedback, Score, Context, Document) for key in kind.model_fields}
+    assert {key for key in keys if f"`{key}`" not in page} == set()

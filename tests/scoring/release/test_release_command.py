@@ -271,3 +271,10 @@ def test_a_file_that_changed_since_it_was_marked(desk: Desk):
     assert "ships is missing" in str(desk.run("evidence", "v2", code=2).exception)
     (desk.directory / "no.zip").write_text("no zip")
     desk.run("evidence", "--verify", str(desk.directory / "no.zip"), code=2)
+
+
+def test_a_list_of_nothing_says_so(tmp_path: Path):
+    """An empty answer would look like a command that did nothing."""
+    (tmp_path / "goldwash.toml").write_text("")
+    done = CliRunner().invoke(release, ["list", "--config", str(tmp_path / "goldwash.toml")])
+    assert "no release is marked" in done.output
