@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import sys
 from typing import Final
 
@@ -38,11 +39,12 @@ async def passed(run: str) -> bool:
     """Wait until the writer of a run has spooled what it has sent; False where it did not answer in time."""
     if sys.platform != "linux":
         return False
+    loop = asyncio.get_running_loop()
     with contextlib.suppress(OSError, TimeoutError):
         async with asyncio.timeout(PATIENCE):
-            reader, writer = await asyncio.open_unix_connection(_address(run))
-            try:
-                return await reader.read(1) == ANSWER
-            finally:
-                writer.close()
+            # A socket of our own: uvloop connects to paths alone, and takes an abstract name for an empty one.
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+                asking.setblocking(False)
+                await loop.sock_connect(asking, _address(run))
+                return await loop.sock_recv(asking, 1) == ANSWER
     return False

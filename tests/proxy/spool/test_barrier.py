@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+import uvloop
 
 from proxy.spool import barrier
 
@@ -28,6 +29,21 @@ async def test_an_answer_comes_after_what_runs():
     assert ended == [True]
     server.close()
     await server.wait_closed()
+
+
+def test_it_works_on_the_loop_that_the_log_service_runs():
+    """uvloop connects to abstract names otherwise than asyncio does: a flush asked nobody, and missed what had just been sent."""
+
+    async def ask() -> bool:
+        server = await barrier.answer("run-on-uvloop")
+        assert server is not None
+        try:
+            return await barrier.passed("run-on-uvloop")
+        finally:
+            server.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(ask())
 
 
 async def test_nobody_answers(monkeypatch: pytest.MonkeyPatch):
