@@ -13,6 +13,7 @@ import pytest
 
 from config.scoring import Sampling
 from config.settings import Settings, load
+from proxy.cli import main
 from proxy.service.client import Access
 from scoring import checking, tasks
 from scoring.nightly import check, sample
@@ -226,3 +227,13 @@ def test_answers_that_repeat_all_over_the_day_are_found(settings):
     assert all(
         (json.loads(one["properties"]) if isinstance(one["properties"], str) else one["properties"])["overrides_judge"] for one in found
     )
+
+
+def test_a_day_that_has_not_begun_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty report of next year would look like a quiet day."""
+    (tmp_path / "goldwash.toml").write_text(toml({"data_dir": str(tmp_path / "data")}, {}), "utf-8")
+    with pytest.raises(SystemExit) as ended:
+        main(["score", "--date", "2199-01-01", "--config", str(tmp_path / "goldwash.toml")])
+    assert ended.value.code == 2
+    assert "--date 2199-01-01: this day has not begun" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "data").exists()
