@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import socket
 import sys
-from typing import Final
+from typing import Final, cast
 
 ANSWER: Final = b"\n"
 PATIENCE: Final = 2.0
@@ -23,9 +23,9 @@ def _address(run: str) -> str:
 
 class _Answers(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        transport.write(ANSWER)
-        transport.close()
+        stream = cast("asyncio.Transport", transport)  # uvloop's is none by its class
+        stream.write(ANSWER)
+        stream.close()
 
 
 async def answer(run: str) -> asyncio.Server | None:
