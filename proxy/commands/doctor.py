@@ -88,6 +88,20 @@ def _version(name: str) -> str | None:
         return None
 
 
+def options(settings: Settings) -> Iterable[Finding]:
+    """Options that can be used and do not do what somebody who wrote them wants."""
+    from config.upstreams import BUILTIN
+
+    for name, upstream in settings.upstreams.items():
+        if upstream.url is None and name not in BUILTIN:
+            yield Finding("note", f"[upstreams.{name}] has no url, so nothing can be sent there", "set url, or take the table out")
+    spool, workers = settings.spool, settings.proxy.workers or os.cpu_count() or 1
+    least = 2 * (workers + 1) * spool.segment_mb / 1000  # each worker and the log service hold one, while another is loaded
+    if spool.max_gb < least:
+        what = f"[spool] max_gb = {spool.max_gb:g} holds not even two segments of {spool.segment_mb} MB a process: bodies will be shed"
+        yield Finding("note", what, f"set it to {least:g} or more, or segment_mb lower")
+
+
 def directory(settings: Settings) -> Iterable[Finding]:
     """The data directory: there, writable, private, with room."""
     data_dir = settings.data_dir
@@ -97,6 +111,9 @@ def directory(settings: Settings) -> Iterable[Finding]:
             yield Finding("ok", f"{data_dir} will be made at the first start")
         else:
             yield Finding("wrong", f"{data_dir} cannot be made: {above} is not writable", "set data_dir to a directory of your own")
+        return
+    if not data_dir.is_dir():
+        yield Finding("wrong", f"{data_dir} is no directory", "set another data_dir")
         return
     if not os.access(data_dir, os.W_OK | os.X_OK):
         yield Finding("wrong", f"{data_dir} is not writable", "run as its owner, or set another data_dir")
@@ -246,5 +263,5 @@ _UNREAD: Final = """
     SELECT provider, path, count(*) AS n FROM exchanges WHERE dialect IS NULL AND status BETWEEN 200 AND 299
     GROUP BY ALL ORDER BY n DESC LIMIT 5"""
 
-CHECKS: Final[tuple[Callable[[Settings], Iterable[Finding]], ...]] = (directory, ports, doors, prices, log)
+CHECKS: Final[tuple[Callable[[Settings], Iterable[Finding]], ...]] = (options, directory, ports, doors, prices, log)
 """Every look at a configured installation, in the order shown."""

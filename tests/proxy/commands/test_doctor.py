@@ -107,3 +107,21 @@ def test_a_certificate_and_open_doors(config: Path, tmp_path: Path, authority: A
     assert result.exit_code == 1
     assert "no PEM certificate" in result.output
     assert "clients on other machines" in result.output
+
+
+def test_options_that_do_nothing_are_noted(config: Path) -> None:
+    """An upstream without an address, and a spool that sheds all bodies, are no mistakes of form."""
+    config.write_text(config.read_text() + "[upstreams.mine]\nsilence_timeout = 60\n")
+    result = run(config)
+    assert result.exit_code == 0, result.output
+    assert "[upstreams.mine] has no url" in result.output
+    assert "[spool] max_gb = 0.001 holds not even two segments" in result.output
+    assert "0 wrong, 2 to note" in result.output
+
+
+def test_a_file_is_no_data_dir(tmp_path: Path) -> None:
+    """Said as such: it may well be writable."""
+    (tmp_path / "data").write_text("")
+    (tmp_path / "goldwash.toml").write_text(f'data_dir = "{tmp_path}/data"\n[proxy]\nport = 0\n[admin]\nport = 0\n')
+    result = run(tmp_path / "goldwash.toml")
+    assert f"{tmp_path}/data is no directory" in result.output
