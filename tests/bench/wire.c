@@ -160,7 +160,7 @@ static void say_event(Conn *c) {
     char event[512];
     int n = snprintf(event, sizeof event,
                      "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1790000000,\"model\":\"gpt-4o-mini-2024-07-18\","
-                     "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"leaf %03d \"},\"finish_reason\":null}],\"t\":%020llu}\n\n",
+                     "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"leaf %03d \"},\"finish_reason\":null}],\"t\":\"%020llu\"}\n\n",
                      c->chunk_no++ % 1000, (unsigned long long)now_ns());
     say_chunk(c, event, n);
     if (--c->chunks_left) return;
@@ -330,13 +330,13 @@ static void body_bytes(Client *c, const char *data, size_t size) {
     memcpy(text, c->carry, c->carried);
     memcpy(text + c->carried, data, size);
     const char *at = text, *end = text + c->carried + size;
-    for (const char *found; (found = memmem(at, end - at, "\"t\":", 4)) && found + 24 <= end; at = found + 24) {
+    for (const char *found; (found = memmem(at, end - at, "\"t\":\"", 5)) && found + 25 <= end; at = found + 25) {
         char digits[21] = {0};
-        memcpy(digits, found + 4, 20);
+        memcpy(digits, found + 5, 20);
         keep(&waits, &waits_have, &waits_room, now - strtoull(digits, NULL, 10));
         c->chunks++;
     }
-    c->carried = end - at < 23 ? end - at : 23;  // a time that is cut in two is found with the next bytes
+    c->carried = end - at < 24 ? end - at : 24;  // a time that is cut in two is found with the next bytes
     memcpy(c->carry, end - c->carried, c->carried);
 }
 
