@@ -204,7 +204,9 @@ def main() -> None:
                     for target in targets:
                         rows.append(measure(wire, target, name, words, arguments.seconds))
                         time.sleep(0.2)
+        connections = ours.dials() if ours.dials else ""
     print(table(rows))
+    print(f"\nupstream connections of Goldwash, each a handshake with --tls: {connections}")
     asked = sum(
         round(r["good"] * (arguments.seconds + 0.5) / arguments.seconds) if not r["chunks"] else r["good"] for r in rows if r["rows"]
     )

@@ -101,6 +101,7 @@ class Target:
     measured: Callable[[], list[int]] = field(default=list)  # processes whose CPU is the proxy's
     beside: Callable[[], list[int]] = field(default=list)  # processes that work for it elsewhere: the log service
     rows: Callable[[], int] | None = None  # rows stored so far, all that was spooled loaded
+    dials: Callable[[], str] | None = None  # what it says of its upstream connections
     headers: str = ""  # more lines for each request, each with its CRLF
 
 
@@ -203,11 +204,18 @@ def goldwash(directory: Path, url: str, *, workers: int = 1, upstream_options: s
                 time.sleep(2)
         return int(ask("/api/sql", {"sql": "SELECT count(*) AS n FROM exchanges", "format": "json"})[0]["n"])
 
+    def dials() -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{admin}/metrics", timeout=60) as answer:
+            told = dict(line.decode().rsplit(" ", 1) for line in answer if line.startswith(b"goldwash_upstream_"))
+        return f"{float(told['goldwash_upstream_dials']):.0f} dialled, {float(told['goldwash_upstream_reuses']):.0f} times reused"
+
     with running(command, LOAD_CORE, port, directory / "goldwash.log") as supervisor:
         wait_for(admin)
         for pid in named("proxy.worker"):
             pin(pid, PROXY_CORE)
-        yield Target("goldwash", port, "/bench/v1/chat/completions", lambda: named("proxy.worker"), lambda: named("proxy.service"), rows)
+        yield Target(
+            "goldwash", port, "/bench/v1/chat/completions", lambda: named("proxy.worker"), lambda: named("proxy.service"), rows, dials
+        )
 
 
 @contextlib.contextmanager
