@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from scoring.gate import rates, standing
+from scoring.gate import rates, reach, standing
 from scoring.gate.decide import allowances
 from scoring.gate.pairing import SET_ASIDE, pair
 from scoring.gate.results import BadInput, Results
@@ -45,4 +45,5 @@ def decide_alone(results: Results, rules: Rules, *, today: date, strict: bool = 
         smallest_drop=None,
         rules=in_words(absolute, allowances(rules, has_anchor=False, has_slices=False, sequential=False), today),
         fingerprint=rules.fingerprint(),
+        few=reach.warning(both, absolute, None),
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 
-from scoring.gate import budgets, rates, standing
+from scoring.gate import budgets, rates, reach, standing
 from scoring.gate.pairing import Pair, Pairing, check_runs, pair
 from scoring.gate.results import BadInput, Result, Results
 from scoring.gate.rules import Rules
@@ -202,7 +202,7 @@ def _anchored(anchor: Results | None, candidate: Results, rules: Rules, alpha: f
 def _verdict(hearing: _Hearing, base: Results, candidate: Results, terms: _Terms, *, strict: bool) -> Verdict:
     rulings = tuple(hearing.rulings.values())
     outcome, unclear = outcome_of(rulings, strict=strict)
-    reach = hearing.rulings["regression"].figures.get("smallest_drop")
+    smallest = hearing.rulings["regression"].figures.get("smallest_drop")
     return Verdict(
         outcome=outcome,
         is_inconclusive=unclear,
@@ -211,9 +211,10 @@ def _verdict(hearing: _Hearing, base: Results, candidate: Results, terms: _Terms
         cases=len(hearing.pairing.active),
         runs=candidate.runs(),
         reruns=sum(row.confirming for row in (*base.rows, *candidate.rows)),
-        smallest_drop=reach if isinstance(reach, float) else None,
+        smallest_drop=smallest if isinstance(smallest, float) else None,
         rules=in_words(terms.rules, hearing.allowed, terms.today),
         fingerprint=terms.rules.fingerprint(),
+        few=reach.warning(hearing.pairing, terms.rules, hearing.allowed),
     )
 
 

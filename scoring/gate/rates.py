@@ -145,8 +145,11 @@ def floor(pairing: Pairing, candidate: Results, rules: Rules) -> Ruling:
     kind = "cases that the baseline passes" if _counts_held(pairing, rules) else "cases"
     if low:
         return Ruling("floor", State.FAILED, f"of the {kind}: {'; '.join(low)}{_shaky(pairing, rules)}", (), figures)
-    reach = f"{percent(whole.rate)} of the {whole.cases:,} {kind} pass (may be up to {percent(whole.upper(level))})"
-    text = f"{reach}; {percent(rules.floor.rate)} must"
+    kind = kind.removesuffix("s") if kind == "cases" and whole.cases == 1 else kind
+    reach, most = f"{percent(whole.rate)} of the {whole.cases:,} {kind} pass", percent(whole.upper(level))
+    text = f"{reach} (may be up to {most}); {percent(rules.floor.rate)} must"
+    if whole.rate < rules.floor.rate:
+        text = f"{reach}, and {percent(rules.floor.rate)} must; but so few leave it possible that up to {most} would"
     return Ruling("floor", State.PASSED, text + _remark(pairing, rules), (), figures)
 
 

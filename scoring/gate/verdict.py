@@ -62,11 +62,17 @@ class Verdict:
     smallest_drop: float | None  # true drop found 4 times in 5; None where nothing was compared
     rules: tuple[str, ...]  # the rules in words, as they were applied
     fingerprint: str  # of the rules
+    few: str | None = None  # why a pass would say little: too few cases; None where there are enough
 
     @property
     def exit_code(self) -> int:
         """0 passed, 1 failed, 2 bad input, 3 judge stale or uncalibrated, 4 could not tell."""
         return EXIT_CODES[self.outcome]
+
+    @property
+    def warning(self) -> str | None:
+        """What whoever believes this pass must know; a failure needs no such words."""
+        return self.few if self.outcome == "passed" else None
 
     def ruling(self, rule: str) -> Ruling:
         """The ruling of that name. Raises KeyError."""

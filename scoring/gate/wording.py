@@ -112,6 +112,8 @@ def _lines(verdict: Verdict) -> Iterator[str]:
     yield headline
     compared = f"{count(verdict.cases)} compared, {count(verdict.runs, 'run')} each{added}"
     yield f"{compared} · rules {verdict.fingerprint} · exit code {verdict.exit_code}"
+    if verdict.warning:
+        yield f"Warning: {verdict.warning}"
     yield ""
     for ruling in (ruling for state in MARKS for ruling in verdict.rulings if ruling.state is state):
         yield f"  {MARKS[ruling.state]:<9} {ruling.rule:<11} {ruling.sentence}"

@@ -24,10 +24,10 @@ def render(reports: Sequence[Report]) -> str:
     for report in reports:
         told = stories(report)
         name = f"{report.name}: " if len(reports) > 1 else ""
-        kind = {"passed": "warning" if report.verdict.is_inconclusive else "notice", "failed": "error"}.get(
-            report.verdict.outcome, "warning"
-        )
+        doubtful = report.verdict.is_inconclusive or report.verdict.warning is not None
+        kind = {"passed": "warning" if doubtful else "notice", "failed": "error"}.get(report.verdict.outcome, "warning")
         first = f"{name}{headline.outcome(report, told)}. {headline.why_in_words(report, told)}"
+        first += f". Warning: {report.verdict.warning}" if report.verdict.warning else ""
         found[kind].append(_line(kind, first, title="Goldwash gate"))
         for one in told:
             if one.change in BAD or one.change == "unmeasured":

@@ -43,7 +43,9 @@ NAMED: Final = 3
 
 def mark(report: Report) -> str:
     """One sign."""
-    return WARNING if report.verdict.is_inconclusive and report.verdict.outcome == "passed" else MARKS[report.verdict.outcome]
+    verdict = report.verdict
+    doubtful = verdict.outcome == "passed" and (verdict.is_inconclusive or verdict.warning is not None)
+    return WARNING if doubtful else MARKS[verdict.outcome]
 
 
 def outcome(report: Report, told: list[CaseStory]) -> str:
@@ -57,7 +59,7 @@ def outcome(report: Report, told: list[CaseStory]) -> str:
     said: list[str] = []
     if broke:
         must = sum(one.must_pass for one in broke)
-        verb = "fail" if report.base is None else "broke"
+        verb = "broke" if report.base is not None else "fails" if len(broke) == 1 else "fail"
         said.append(f"{len(broke):,} of {count(len(report.candidate.by_case))} {verb}" + (f", {must} of them must pass" if must else ""))
     if lost:
         said.append(f"{count(len(lost))} could not be measured")
@@ -77,8 +79,13 @@ def why_in_words(report: Report, told: list[CaseStory]) -> str:
     found = why(report)
     if found:
         return "; ".join(f"{one.rule}: {_short(one, told)}" for one in found)
-    baseline = "" if report.base is not None else ", and there is no baseline to compare with"
-    return f"every rule holds{baseline}"
+    if report.base is not None:
+        return "every rule holds"
+    floor = report.verdict.ruling("floor")
+    rate, wanted = floor.figures.get("rate"), floor.figures.get("floor")
+    if isinstance(rate, float) and isinstance(wanted, float) and rate < wanted:
+        return f"no rule objects: {floor.sentence}; and there is no baseline to compare with"
+    return "every rule holds, and there is no baseline to compare with"
 
 
 def _short(ruling: Ruling, told: list[CaseStory]) -> str:

@@ -59,9 +59,13 @@ def _properties(report: Report, said: str) -> Iterator[tuple[str, str]]:
     yield "outcome", verdict.outcome
     yield "exit_code", str(verdict.exit_code)
     yield "rules", verdict.fingerprint
-    for key, value in (("dataset", header.dataset), ("judge", header.judge), ("prices", header.prices), ("summary", said)):
+    for key, value in (("dataset", header.dataset), ("judge", header.judge), ("prices", header.prices)):
         if value:
             yield key, value
+    if said:
+        yield "summary", said
+        if verdict.warning:
+            yield "warning", verdict.warning
     if report.base is not None:
         yield "baseline", report.base.header.target or report.base.name
 

@@ -77,6 +77,8 @@ def _lines(report: Report, told: list[CaseStory], changed: Release, room: Room, 
     title = f" ({safe.markdown(report.name, 80)})" if titled else ""
     yield f"## {headline.mark(report)} Goldwash {safe.markdown(headline.outcome(report, told), 300)}{title}"
     yield f"**Why:** {safe.markdown(headline.why_in_words(report, told), 1200)}"
+    if report.verdict.warning:
+        yield f"\n**Warning:** {safe.markdown(report.verdict.warning, 600)}"
     yield ""
     yield from _totals(report, changed)
     yield from _differences(changed, room)

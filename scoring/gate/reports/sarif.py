@@ -46,6 +46,8 @@ def _run(report: Report) -> dict[str, Any]:
     if len(found) > MOST:
         left = f"{len(found) - MOST} more results are left out: see the result file"
         notes.append({"level": "note", "message": {"text": left}})
+    if report.verdict.warning:
+        notes.append({"level": "warning", "message": {"text": _plain(report.verdict.warning)}})
     ids = list(RULES)
     return {
         "tool": {

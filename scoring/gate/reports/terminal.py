@@ -32,6 +32,8 @@ def _lines(report: Report, *, titled: bool) -> Iterator[str]:
         yield f"== {safe.for_log(report.name)} =="
     yield safe.for_log(f"Goldwash {headline.outcome(report, told)}", 400)
     yield f"why: {safe.for_log(headline.why_in_words(report, told), 1500)}"
+    if report.verdict.warning:
+        yield f"warning: {safe.for_log(report.verdict.warning, 500)}"
     yield ""
     for what, before, now in headline.totals(report):
         yield f"  {what:<28} {safe.for_log(before)}  →  {safe.for_log(now)}"

@@ -246,6 +246,17 @@ def test_each_target_has_its_own_cost(shop, gate):
     assert "two: 10 calls asked: $0.0008" in done.out
 
 
+def test_a_budget_is_overdrawn_by_the_calls_under_way_at_most(shop, gate):
+    """Answers far dearer than planned: those that were under way are taken and paid, and no other begins."""
+    dear = completion(RIGHT).replace(b'"completion_tokens": 5', b'"completion_tokens": 1000000')
+    shop.says = lambda system, question: answer(200, JSON, dear)
+    shop.write(concurrency=3)
+    done = gate(shop.file, "--budget", "0.1")
+    assert done.code == 4
+    assert "the budget of $0.1 is spent" in done.out
+    assert 1 <= len(bodies(shop)) <= 3
+
+
 def test_a_key_that_comes_back_in_an_error_is_hidden(shop, gate, monkeypatch):
     """It reaches neither the terminal nor the result file."""
     monkeypatch.setenv("TEST_KEY", "sk-very-secret")
