@@ -122,6 +122,24 @@ def _memory(value: str) -> str:
     return value
 
 
+Dialect = Literal[
+    "aleph-alpha",
+    "anthropic",
+    "bedrock",
+    "cloudflare",
+    "cohere",
+    "gemini",
+    "huggingface",
+    "llama_cpp",
+    "mistral",
+    "ollama",
+    "openai",
+    "replicate",
+    "sagemaker",
+    "snowflake",
+    "watsonx",
+]
+"""Whose wire formats there are readers for: what stands before the dot in the log's `dialect`. A test holds it equal to the readers'."""
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
@@ -183,7 +201,11 @@ class Upstream(Section):
     url: Url | None = Field(
         default=None, description="Base URL of the provider; the rest of the path and the query are appended as they came."
     )
-    dialect: str | None = Field(default=None, description="How to read its traffic; found from path and bytes where it is left out.")
+    dialect: Dialect | None = Field(
+        default=None,
+        description="Whose formats its traffic is read as, `openai` for every host that speaks them; found from name, path and "
+        "bytes where it is left out.",
+    )
     region: str | None = Field(
         default=None, pattern=r"^[a-z0-9-]+$", description="Region that fills `{region}` in the URL (Vertex, Bedrock, watsonx)."
     )

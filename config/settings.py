@@ -39,6 +39,22 @@ OWN_PATTERNS = ("redaction", "patterns")
 """The one table whose keys an operator chooses."""
 OWN_KEYS = (("otel", "headers"), ("otel", "resource"))
 """Tables whose keys an operator chooses, which may hold tables in turn; their types check them."""
+IN_WORDS = {
+    "path_type": "should be a path in quotation marks",
+    "string_type": "should be text in quotation marks",
+    "int_type": "should be a whole number",
+    "int_parsing": "should be a whole number",
+    "int_from_float": "should be a whole number",
+    "float_type": "should be a number",
+    "float_parsing": "should be a number",
+    "bool_type": "should be true or false",
+    "bool_parsing": "should be true or false",
+    "tuple_type": 'should be a list, such as ["one", "another"]',
+    "dict_type": "should be a table of keys and values",
+    "mapping_type": "should be a table of keys and values",
+    "model_type": "should be a table of keys and values",
+}
+"""Kinds of mistakes that the validator tells in Python's words."""
 SECRET_WORD = re.compile(r"secret|token|password|key", re.IGNORECASE)
 
 
@@ -299,12 +315,21 @@ def _validated(tree: Mapping[str, Any], given: Iterable[Given]) -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = tuple(str(part) for part in first["loc"])
-        what = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        what = _plain(first["type"], first["msg"], first["input"])
         source = next((item for item in reversed(list(given)) if item.key == key[: len(item.key)]), None)
         if source is None:
             raise ConfigError(what) from error
         sentence = _sentence(key)
         raise ConfigError(f"{source.label} = {_shown(source)}: {what}{f' ({sentence})' if sentence else ''}") from error
+
+
+def _plain(kind: str, message: str, given: Any) -> str:
+    """The validator's message in an operator's words, with the nearest of the choices where there are some."""
+    text = IN_WORDS.get(kind) or message.removeprefix("Value error, ").removeprefix("Input ")
+    if kind == "literal_error":
+        near = difflib.get_close_matches(str(given).lower(), re.findall(r"'([^']*)'", text), n=1, cutoff=0.5)
+        text = f"did you mean {near[0]!r}? It {text}" if near else text
+    return text
 
 
 def _sentence(key: tuple[str, ...]) -> str:
