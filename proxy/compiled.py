@@ -41,6 +41,7 @@ MODULES: Final = (
     "proxy.lane.tee",
     "proxy.lane.upstream",
     "proxy.log.assemble",
+    "proxy.log.bodies",
     "proxy.log.columns",
     "proxy.log.ingest",
     "proxy.log.intake",

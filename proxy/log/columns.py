@@ -96,6 +96,12 @@ CORRECTABLE: Final = frozenset((*READ, *PRICE))
 BODIES: Final = _columns(
     (ID, "exchange_id"), (TIME, "accepted_at"), (TEXT, "request_body response_body request_body_coding response_body_coding")
 )
+LARGE_BODIES: Final = _columns(
+    (ID, "exchange_id"),
+    (TIME, "accepted_at"),
+    (pa.list_(TEXT), "request_body response_body"),
+    (TEXT, "request_body_coding response_body_coding"),
+)
 TURNS: Final = _columns(
     (ID, "exchange_id"),
     (pa.uint32(), "turn"),

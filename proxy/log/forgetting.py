@@ -15,6 +15,7 @@ from uuid import UUID
 
 import duckdb
 
+from proxy.log import bodies
 from proxy.log.attach import Log
 from proxy.log.blanking import blank
 
@@ -34,7 +35,7 @@ KEPT: Final = frozenset(
     ).split()
 )
 """Columns of text that stay. All other text is erased; numbers, times and yes or no stay."""
-DELETED: Final = ("bodies", "contexts", "readings_history")
+DELETED: Final = (*bodies.TABLES, "contexts", "readings_history")
 """Tables whose rows are nothing but such text."""
 APART: Final = ("spool_position", "ledger", "shed", "losses", "expired", "schema_version", "records", "rollups", "rollup_scores")
 """Tables without a row for an exchange (records: anything, looked through by its text)."""
@@ -131,7 +132,9 @@ def select(db: duckdb.DuckDBPyConnection, subject: Subject) -> Found:
     for table, where in _concerned(db):
         count = _count(db, f"SELECT count(*) FROM {table} WHERE {where}")  # noqa: S608  names of our own
         if count:
-            found.rows[table] = count
+            shown = "bodies" if table in bodies.TABLES else table
+            found.rows[shown] = found.rows.get(shown, 0) + count
+    found.rows = dict(sorted(found.rows.items()))
     cases = db.execute("SELECT DISTINCT case_id FROM golden_cases SEMI JOIN forgotten USING (exchange_id) WHERE case_id IS NOT NULL")
     found.cases = sorted(row[0] for row in cases.fetchall())
     found.fragments = [*(user for user in subject.user if len(user) >= 6), *_fragments(db)]

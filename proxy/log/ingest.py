@@ -23,7 +23,8 @@ import pyarrow as pa
 from proxy.exchange import Captured, Ending, Reading
 from proxy.log import records, rollups
 from proxy.log.attach import Log
-from proxy.log.columns import BODIES, EXCHANGES, TURNS, Column, batch, insert
+from proxy.log.bodies import divided
+from proxy.log.columns import BODIES, EXCHANGES, LARGE_BODIES, TURNS, Column, batch, insert
 from proxy.log.intake import Budget, Intake, Loss, Position, Taken
 from proxy.log.rows import Exchange, Price, Scrub, rows
 from proxy.log.sessions import Session, session
@@ -294,7 +295,9 @@ class Loader:
         db.execute("BEGIN")
         try:
             self._insert("exchanges", EXCHANGES, round_.exchanges, stamp)
-            self._insert("bodies", BODIES, round_.bodies)
+            small, large = divided(round_.bodies)
+            self._insert("small_bodies", BODIES, small)
+            self._insert("large_bodies", LARGE_BODIES, large)
             self._insert("turns", TURNS, round_.turns)
             records.store(db, round_.records, stamp)
             for shed in round_.sheds:

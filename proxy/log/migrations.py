@@ -186,6 +186,15 @@ def _gate_runs(db: Connection) -> None:
             latency_ms DOUBLE, response_model VARCHAR, system_fingerprint VARCHAR, grades JSON, properties JSON)""")
 
 
+def _large_bodies(db: Connection) -> None:
+    """Large bodies in pieces, beside the others; the view `bodies` has both. Bodies that were stored whole stay so."""
+    db.execute("ALTER TABLE bodies RENAME TO small_bodies")
+    db.execute("""
+        CREATE TABLE large_bodies (
+            exchange_id UUID, accepted_at TIMESTAMPTZ, request_body VARCHAR[], response_body VARCHAR[],
+            request_body_coding VARCHAR, response_body_coding VARCHAR)""")
+
+
 MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (
     *(_exchanges, _opinions, _bookkeeping, _expired, _turn_costs, _proxy_keys),
     _score_items,
@@ -194,6 +203,7 @@ MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (
     _loaded_at,
     _rollups,
     _gate_runs,
+    _large_bodies,
 )
 
 

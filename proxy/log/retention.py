@@ -16,6 +16,7 @@ import duckdb
 
 from proxy.log import rollups
 from proxy.log.attach import Log
+from proxy.log.bodies import TABLES
 
 SLICE: Final = timedelta(hours=1)
 OPINIONS: Final = ("feedback", "scores", "flags", "contexts", "reprices", "readings_history", "records")
@@ -77,7 +78,11 @@ def _in_transaction(db: duckdb.DuckDBPyConnection, delete: Any, slice_: tuple[da
 
 
 def _bodies(db: duckdb.DuckDBPyConnection, slice_: tuple[datetime, datetime]) -> int:
-    return _count(db.execute("DELETE FROM bodies WHERE accepted_at >= ? AND accepted_at < ?", list(slice_)))
+    among = "accepted_at >= ? AND accepted_at < ?"
+    count = _count(db.execute(f"SELECT count(*) FROM bodies WHERE {among}", list(slice_)))  # noqa: S608  names of our own
+    for table in TABLES:
+        db.execute(f"DELETE FROM {table} WHERE {among}", list(slice_))  # noqa: S608
+    return count
 
 
 def _rows(db: duckdb.DuckDBPyConnection, slice_: tuple[datetime, datetime]) -> int:
@@ -88,7 +93,8 @@ def _rows(db: duckdb.DuckDBPyConnection, slice_: tuple[datetime, datetime]) -> i
         list(slice_),
     )
     db.execute(f"DELETE FROM turns WHERE exchange_id IN (SELECT exchange_id FROM exchanges WHERE {among})", list(slice_))  # noqa: S608
-    db.execute(f"DELETE FROM bodies WHERE {among}", list(slice_))  # noqa: S608
+    for table in TABLES:
+        db.execute(f"DELETE FROM {table} WHERE {among}", list(slice_))  # noqa: S608
     return _count(db.execute(f"DELETE FROM exchanges WHERE {among}", list(slice_)))  # noqa: S608
 
 

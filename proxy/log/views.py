@@ -7,6 +7,12 @@ from typing import Final
 import duckdb
 
 VIEWS: Final = {
+    "bodies": """
+        SELECT exchange_id, accepted_at, request_body, response_body, request_body_coding, response_body_coding FROM small_bodies
+        UNION ALL
+        SELECT exchange_id, accepted_at, array_to_string(request_body, ''), array_to_string(response_body, ''),
+            request_body_coding, response_body_coding
+        FROM large_bodies WHERE exchange_id IS NOT NULL""",
     "cost_daily": """
         SELECT CAST(accepted_at AT TIME ZONE 'UTC' AS DATE) AS day, provider, coalesce(response_model, request_model) AS model,
             feature, purpose, count(*) AS exchanges, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,

@@ -90,7 +90,7 @@ def store(data_dir: Path, rows: list[tuple[dict[str, Any], dict[str, Any]]]) -> 
     """Put rows into the log of a data directory; nobody may hold it open."""
     log = Log.open("goldwash.duckdb", data_dir)
     db = log.cursor()
-    for table, columns, which in (("exchanges", EXCHANGES, 0), ("bodies", BODIES, 1)):
+    for table, columns, which in (("exchanges", EXCHANGES, 0), ("small_bodies", BODIES, 1)):
         for start in range(0, len(rows), 5000):
             page = [[_value(one[which].get(column.name), column.name) for column in columns] for one in rows[start : start + 5000]]
             db.register("arriving", batch(columns, page))

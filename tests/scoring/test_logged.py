@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import duckdb
 
+from proxy.log import views
 from proxy.log.migrations import migrate
 from scoring.conversation import Document
 from scoring.logged import SELECTION, LoggedExchange, link
@@ -20,6 +21,7 @@ def _stored(*, bodies: bool = True):
     """A log with one exchange in it."""
     db = duckdb.connect()
     migrate(db, "test")
+    views.create(db)
     db.execute(
         """INSERT INTO exchanges (exchange_id, accepted_at, operation, status, ending, cost_usd, finish_reasons, tool_calls, output_text,
            properties, feature) VALUES (?, '2026-11-20 10:00:00+00', 'chat', 200, 'complete', 0.000123456789, ['stop'], ?, ' Here. ',
@@ -27,7 +29,7 @@ def _stored(*, bodies: bool = True):
         [ID, json.dumps([{"id": "c", "name": "find", "arguments": '{"q": 1}'}])],
     )
     if bodies:
-        db.execute("INSERT INTO bodies (exchange_id, request_body, response_body) VALUES (?, ?, '{}')", [ID, REQUEST])
+        db.execute("INSERT INTO small_bodies (exchange_id, request_body, response_body) VALUES (?, ?, '{}')", [ID, REQUEST])
     return db.execute(
         f'SELECT {SELECTION}, true AS "match:faq", false AS "match:other" FROM exchanges e LEFT JOIN bodies b USING (exchange_id)'
     )

@@ -151,7 +151,7 @@ class Evidence:
     def look_at_the_log(self, goldwash: Goldwash) -> None:
         """Search what the log service tells: every table, metrics, page; and the command lines."""
         tables = [row["table_name"] for row in goldwash.sql("SELECT table_name FROM duckdb_tables() WHERE NOT internal")]
-        assert {"exchanges", "bodies", "feedback"} <= set(tables)
+        assert {"exchanges", "small_bodies", "large_bodies", "feedback"} <= set(tables)
         for table in tables:
             self.look(f"rows of {table}", json.dumps(goldwash.sql(f'SELECT * FROM "{table}"'), ensure_ascii=False).encode())
         self.look("metrics", goldwash.metrics().encode())

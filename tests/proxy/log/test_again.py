@@ -125,7 +125,7 @@ def test_what_was_not_stored_is_not_read_again(room):
     """Without its body an exchange keeps its first reading."""
     fill(room, Wrong())
     log = Log.open("goldwash.duckdb", room.path)
-    log.cursor().execute("DELETE FROM bodies")
+    log.cursor().execute("DELETE FROM small_bodies")
     log.close()
     assert "1 rows looked at, 1 without a stored body, 0 were corrected" in run(room, reread).output
 

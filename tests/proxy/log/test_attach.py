@@ -12,7 +12,7 @@ import pytest
 
 from proxy.log import migrations
 from proxy.log.attach import Log, LogError, LogLocked
-from proxy.log.columns import BODIES, EXCHANGES, TURNS
+from proxy.log.columns import BODIES, EXCHANGES, LARGE_BODIES, TURNS
 from proxy.log.views import VIEWS
 
 NAME = "goldwash.duckdb"
@@ -122,7 +122,7 @@ def test_a_step_that_fails_leaves_the_step_before(tmp_path: Path, monkeypatch: p
 
 def test_the_columns_loading_fills_are_those_of_the_tables(room):
     """The order in which rows are built is the order of the schema."""
-    for table, columns in (("exchanges", EXCHANGES), ("bodies", BODIES), ("turns", TURNS)):
+    for table, columns in (("exchanges", EXCHANGES), ("small_bodies", BODIES), ("large_bodies", LARGE_BODIES), ("turns", TURNS)):
         stored = [row[0] for row in room.sql("SELECT column_name FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index", table)]
         assert [column.name for column in columns] == [name for name in stored if name != "loaded_at"]  # the commit stamps that
 

@@ -224,7 +224,7 @@ def test_a_lost_log_is_built_again_from_what_the_spool_still_holds(room):
         traffic.exchange(response=b"x" * 300)
         room.load()
     assert any(name.startswith("carry") for name in room.segments())
-    for table in ("exchanges", "bodies", "ledger", "spool_position"):
+    for table in ("exchanges", "small_bodies", "ledger", "spool_position"):
         room.sql(f"DELETE FROM {table}")
     room.restart(hold=1)
     traffic.finish(flying, request_bytes=1)

@@ -33,7 +33,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Log, str]
     log = Log.open("goldwash.duckdb", tmp_path_factory.mktemp("quack"), extra=EXTENSIONS)
     writer = log.cursor()
     writer.execute("INSERT INTO exchanges (exchange_id, provider, cost_usd) SELECT uuidv7(), 'openai', 0.5 FROM range(2)")
-    writer.execute("INSERT INTO bodies (exchange_id, request_body) SELECT exchange_id, '{}' FROM exchanges")
+    writer.execute("INSERT INTO small_bodies (exchange_id, request_body) SELECT exchange_id, '{}' FROM exchanges")
     writer.execute("CREATE SEQUENCE counter")
     address = f"quack:localhost:{_free_port()}"
     quack = Quack(log.cursor(), Guard(lambda: relations_of(writer)), address, TOKEN)

@@ -43,7 +43,7 @@ ROWS = """
         'feature-' || (i % 4) AS feature, 'v1' AS prompt_version, 'app' AS purpose, 'host' AS host, 'w0' AS worker, {who}
     FROM range($low, $high) r(i)"""
 BODIES = """
-    INSERT INTO bodies BY NAME
+    INSERT INTO small_bodies BY NAME
     SELECT exchange_id, accepted_at,
         '{"model": "m", "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is known of number '
             || response_id || ' and of the ' || input_tokens || ' others?"}]}' AS request_body,
