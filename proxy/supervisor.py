@@ -34,6 +34,8 @@ LAST_WORKER_BACKOFF: Final = 2.0  # clients wait in the backlog meanwhile
 WELL_SECONDS: Final = 5.0
 READY_SECONDS: Final = 30.0
 WATCH_SECONDS: Final = 20.0  # what those that watch may take to finish what they do
+START_AGAIN: Final = 64
+"""Exit code of a child that asks to be started again, for a reason that it has told itself."""
 LOAD_SECONDS: Final = 120.0  # what the log service may take at the end to load what is spooled
 
 
@@ -144,6 +146,7 @@ class Child:
         self.deaths = 0
         self.last_code: int | None = None
         self.stopping = False
+        self._is_renewed = False  # it was told to end so that it starts again
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -160,10 +163,14 @@ class Child:
             self.ready.clear()
             if self.stopping:
                 return
-            self.deaths += 1
+            is_planned, self._is_renewed = self._is_renewed or self.last_code == START_AGAIN, False
+            self.deaths += not is_planned
             if time.monotonic() - began > WELL_SECONDS:
                 backoff = FIRST_BACKOFF
-            self._supervisor.tell("child_died", child=self.name, code=self.last_code, restart_in=backoff)
+            if is_planned:
+                self._supervisor.tell("child_starts_again", child=self.name)
+            else:
+                self._supervisor.tell("child_died", child=self.name, code=self.last_code, restart_in=backoff)
             await asyncio.sleep(backoff)
             backoff = min(backoff * 2, LAST_WORKER_BACKOFF if self._readies else LAST_BACKOFF)
 
@@ -206,6 +213,11 @@ class Child:
         if self.process is not None and self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self.process.send_signal(number)
+
+    def renew(self) -> None:
+        """SIGTERM, so that it starts again with the settings that are in force then."""
+        self._is_renewed = self.process is not None and self.process.returncode is None
+        self.signal(signal.SIGTERM)
 
     async def stop(self, seconds: float) -> bool:
         """SIGTERM, and SIGKILL after the limit. Whether it ended by itself."""
@@ -276,7 +288,7 @@ class Supervisor:
             await asyncio.gather(*(watcher.stop(WATCH_SECONDS) for watcher in gone))
         elif self.watchers:
             for watcher in self.watchers:
-                watcher.signal(signal.SIGTERM)
+                watcher.renew()
         else:
             points = sorted(entry_points(group=WATCHERS), key=lambda point: point.name)
             self.watchers = [Child(self, point.name, point.value, [], (), readies=False) for point in points]
@@ -308,7 +320,7 @@ class Supervisor:
                     await worker.ready.wait()
         await asyncio.gather(*(worker.stop(self.settings.proxy.drain_timeout + 5) for worker in old))
         if log_changed and self.service is not None:
-            self.service.signal(signal.SIGTERM)  # it starts again with the new settings
+            self.service.renew()
         await self._watch()
         self.tell("renewed", workers=len(self.workers))
 

@@ -27,6 +27,7 @@ SDKS: Final = (
 )
 SENTENCES: Final = {
     "child_died": "{child} ended with code {code}; started again in {restart_in:g} s",
+    "child_starts_again": "{child} starts again, as planned",
     "child_killed": "{child} did not end within {after:g} s and was killed",
     "config_refused": "the configuration was not taken: {why}; {kept} stay",
     "needs_restart": "a changed {keys} takes effect at the next start",
@@ -38,6 +39,8 @@ SENTENCES: Final = {
 }
 FOLLOW_SECONDS: Final = 2.0
 LOG_LINE_SECONDS: Final = 60.0
+STEP_SECONDS: Final = 10
+"""A log that is so much further behind than at the last line has moved; less comes and goes."""
 
 
 class Account:
@@ -101,22 +104,25 @@ class Account:
         """Greet, then show rows written and how far the log is behind, until told to stop."""
         self.greet(supervisor)
         admin = f"http://{self.host_of(supervisor.settings.admin.host)}:{supervisor.admin_port}"
-        shown, last, said = "", "", 0.0
+        pulse = Pulse(time.monotonic())
         status = self._console.status("starting", spinner="dots") if self._tty else contextlib.nullcontext()
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
             with status as live:
                 while not stopping.is_set():
+                    figures: dict[str, float] | None
                     try:
                         async with session.get(f"{admin}/metrics") as answer:
                             figures = parse_metrics(await answer.text())
                         shown = sentence(figures)
                     except (aiohttp.ClientError, TimeoutError, OSError):
-                        figures, shown = {}, "the log service does not answer yet; traffic passes, and is spooled"
+                        figures, shown = None, "the log service does not answer yet; traffic passes, and is spooled"
                     if live is not None:
                         live.update(shown)
-                    elif shown != last and time.monotonic() - said > LOG_LINE_SECONDS:
-                        self._log.info("status", **figures)
-                        last, said = shown, time.monotonic()
+                    elif pulse.is_due(figures, time.monotonic()):
+                        if figures is None:
+                            self._log.warning("log_service_silent", meanwhile="traffic passes, and is spooled")
+                        else:
+                            self._log.info("status", **summary(figures))
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(stopping.wait(), FOLLOW_SECONDS)
 
@@ -131,6 +137,48 @@ def parse_metrics(text: str) -> dict[str, float]:
         with contextlib.suppress(ValueError):
             figures[name.partition("{")[0]] = figures.get(name.partition("{")[0], 0.0) + float(value)
     return figures
+
+
+class Pulse:
+    """When a line is due where nobody watches: something moved, or the log service has been silent for long, and the last line is old."""
+
+    def __init__(self, now: float) -> None:
+        """now: seconds of a clock that never goes back, as below."""
+        self._said, self._answered = now - LOG_LINE_SECONDS, now
+        self._last: dict[str, float] | None = None  # what was told last
+
+    def is_due(self, figures: dict[str, float] | None, now: float) -> bool:
+        """Whether to tell of these now; None: the log service does not answer."""
+        if figures is not None:
+            self._answered = now
+            told = summary(figures)
+            moved = {**told, "behind_seconds": told["behind_seconds"] // STEP_SECONDS, "spool_mb": 0}
+            if self._last is None:  # what an earlier run left is no news; what this one did before the first look is
+                self._last = {**moved, "rows_written": 0, "under_way": 0, "behind_seconds": 0, "load_errors": 0}
+            if moved == self._last:
+                return False
+        elif now - self._answered < LOG_LINE_SECONDS:
+            return False
+        if now - self._said < LOG_LINE_SECONDS:
+            return False
+        self._said = now
+        if figures is not None:
+            self._last = moved
+        return True
+
+
+def summary(figures: dict[str, float]) -> dict[str, float]:
+    """The handful that an operator looks at: rows since the log service started, what is under way, how far behind, and what went wrong."""
+    found = {
+        "rows_written": figures.get("goldwash_rows_written_total", 0.0),
+        "under_way": figures.get("goldwash_exchanges_active", 0.0),
+        "behind_seconds": figures.get("goldwash_log_lag_seconds", 0.0),
+        "spool_mb": figures.get("goldwash_spool_bytes", 0.0) / 1e6,
+        "shed": figures.get("goldwash_shed_total", 0.0),
+        "load_errors": figures.get("goldwash_load_errors_total", 0.0),
+        "without_price": figures.get("goldwash_stored_without_price", 0.0),
+    }
+    return {name: round(value) for name, value in found.items()}
 
 
 def sentence(figures: dict[str, float]) -> str:

@@ -279,7 +279,7 @@ async def _forget(request: web.Request) -> web.Response:
 
     found = await asyncio.wrap_future(service.loading.between(job))
     if not dry_run:
-        logger.warning("forgotten; the log is written anew", exchanges=found.exchanges, frames=found.frames)
+        logger.info("forgotten; the log is written anew", exchanges=found.exchanges, frames=found.frames)
         if service.log.file is None:
             await asyncio.wrap_future(service.loading.between(lambda: clean_lake(service.log, data_dir)))
         else:

@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 import time
-from typing import Final
+from typing import Final, NamedTuple
 
 import duckdb
 import structlog
@@ -38,11 +38,12 @@ from proxy.service.readers import QueryError, Readers, untouched_bytes
 from proxy.service.run import OwnRun
 from proxy.service.snapshots import sweep
 from proxy.spool.bound import usage
+from proxy.supervisor import START_AGAIN
 
 DRAIN: Final = 100.0
 """Seconds to load what is spooled after SIGTERM; the supervisor kills after 120."""
 ORPHAN_DRAIN: Final = 5.0
-"""The same when the supervisor was killed: its successor wants the log."""
+"""The same where a successor wants the log: when the supervisor was killed, and at a restart of its own."""
 LOCK_PATIENCE: Final = 30.0
 """Seconds to wait for a predecessor to let go of the log."""
 
@@ -110,15 +111,29 @@ def serve_quack(settings: Settings, opened: Log, readers: Readers) -> quack.Quac
     return served
 
 
-async def serve(settings: Settings, opened: Log, leash: int, memory: int) -> bool:
-    """Run until told to stop, then drain. False where a query goes on that cannot be stopped."""
+class Ended(NamedTuple):
+    """How serving ended."""
+
+    code: int  # 0, or START_AGAIN
+    is_free: bool  # False where a query goes on that cannot be stopped
+
+
+async def serve(settings: Settings, opened: Log, leash: int, memory: int) -> Ended:
+    """Run until told to stop, then drain."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(logs.loop_fault)
     stopped: asyncio.Future[float] = loop.create_future()
 
+    code = 0
+
     def stop(seconds: float) -> None:
         if not stopped.done():
             stopped.set_result(seconds)
+
+    def start_again(seconds: float) -> None:
+        nonlocal code
+        code = code if stopped.done() else START_AGAIN
+        stop(seconds)
 
     loop.add_signal_handler(signal.SIGTERM, stop, DRAIN)
     loop.add_signal_handler(signal.SIGINT, lambda: None)  # Ctrl-C reaches the whole terminal; the supervisor tells us
@@ -135,7 +150,7 @@ async def serve(settings: Settings, opened: Log, leash: int, memory: int) -> boo
 
     def begin_anew() -> None:
         log.warning("every reader is held by a query that cannot be stopped; the log service starts again, nothing is lost")
-        loop.call_soon_threadsafe(stop, ORPHAN_DRAIN)
+        loop.call_soon_threadsafe(start_again, ORPHAN_DRAIN)
 
     def reopen() -> None:
         error = loading.progress.last_error or ""
@@ -145,7 +160,7 @@ async def serve(settings: Settings, opened: Log, leash: int, memory: int) -> boo
         elif lacks_memory(error) and not error.startswith("FATAL"):
             return  # there is no more to be had; it is tried again as it is
         log.warning("DuckDB must open the log again; the log service starts again, nothing is lost")
-        loop.call_soon_threadsafe(stop, 0.0)
+        loop.call_soon_threadsafe(start_again, 0.0)
 
     readers = Readers(
         opened.cursor,
@@ -168,7 +183,7 @@ async def serve(settings: Settings, opened: Log, leash: int, memory: int) -> boo
 
     local = is_loopback(settings.admin.host) and not settings.admin.always_token
     token = None if local else state.make_token(state.token_file(settings))
-    app = build_app(opened, loading, readers, run, settings, token, lambda: stop(0.0))
+    app = build_app(opened, loading, readers, run, settings, token, lambda: start_again(ORPHAN_DRAIN))
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0, keepalive_timeout=75.0)
     await runner.setup()
     served: quack.Quack | None = None
@@ -196,7 +211,7 @@ async def serve(settings: Settings, opened: Log, leash: int, memory: int) -> boo
         drained = await asyncio.to_thread(loading.close, seconds if stopped.done() else 0.0)
         state.remove(data_dir)
     log.info("stopped", drained=drained)
-    return stopped_readers
+    return Ended(code, stopped_readers)
 
 
 def main() -> int:
@@ -216,12 +231,13 @@ def main() -> int:
         return error.exit_code
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            if not runner.run(serve(settings, opened, arguments.leash, memory)):
-                os._exit(0)  # a thread that cannot be stopped would keep the process
+            ended = runner.run(serve(settings, opened, arguments.leash, memory))
+            if not ended.is_free:
+                os._exit(ended.code)  # a thread that cannot be stopped would keep the process
     except ConfigError as error:
         log.error("the log service cannot start", why=str(error))  # noqa: TRY400  as above
         return error.exit_code
     finally:
         with contextlib.suppress(Exception):
             opened.close()
-    return 0
+    return ended.code
