@@ -16,8 +16,8 @@ def test_a_lake_is_loaded_exactly_once(tmp_path: Path, room):
     address = f"ducklake:{tmp_path / 'catalog.ducklake'}"
     traffic = room.traffic()
     flying = traffic.accept()
-    for _ in range(3):
-        traffic.exchange()
+    for size in (1, 1, 50_000):  # the last in pieces
+        traffic.exchange(response=b"x" * size)
     traffic.spool.append(frames.record(b"\1" * 16, time.time_ns(), "feedback", b'{"score":1}'))
     for turn in range(2):
         log = Log.open(address, tmp_path, "files")
@@ -28,6 +28,7 @@ def test_a_lake_is_loaded_exactly_once(tmp_path: Path, room):
         cursor = log.cursor()
         assert cursor.execute("SELECT accepted, complete, open FROM ledger_daily").fetchall() == [(4, 3 + turn, 1 - turn)]
         assert cursor.execute("SELECT count(*), count(DISTINCT exchange_id) FROM exchanges").fetchall() == [(3 + turn, 3 + turn)]
+        assert cursor.execute("SELECT count(*), max(length(response_body)) FROM bodies").fetchall() == [(3 + turn, 50_000)]
         assert cursor.execute("SELECT score FROM feedback").fetchall() == [(1.0,)]
         assert cursor.execute("SELECT properties, finish_reasons FROM exchanges LIMIT 1").fetchall() == [({}, None)]
         cursor.close()
