@@ -33,7 +33,8 @@ _ANCHORS: Final = """
             AND exchange_id IN (SELECT exchange_id FROM labelled) GROUP BY exchange_id)
     SELECT l.item, l.exchange_id::VARCHAR AS exchange_id, l.trace_id, l.exchanges, l.feature, l.task, l.model, l.prompt_version, l.risk,
         l.inclusion_probability AS p, l.is_random, l.rubric, l.day, r.last,
-        CAST(coalesce(e.request_bytes, 0) + coalesce(e.response_bytes, 0) AS BIGINT) AS bytes
+        CAST(coalesce(e.request_bytes, 0) + coalesce(e.response_bytes, 0) AS BIGINT) AS bytes,
+        CAST(coalesce(e.input_tokens, 0) + coalesce(e.output_tokens, 0) AS BIGINT) AS tokens
     FROM score_ledger l JOIN labelled USING (exchange_id) JOIN exchanges e USING (exchange_id) LEFT JOIN read r USING (exchange_id)
     WHERE NOT coalesce(labelled.tuned, false) AND l.state = 'scored' AND l.day >= CAST($first AS DATE)
         AND l.rubric IN (SELECT unnest($rubrics))
@@ -83,7 +84,7 @@ def _task(row: dict[str, Any], rubric: Rubric) -> Task:
         model=row["model"],
         prompt_version=row["prompt_version"],
         risk=stratum.risk,
-        tokens=0,
+        tokens=row["tokens"],
         bytes=row["bytes"],
     )
     return Task(item, Drawn(row["item"], stratum, row["p"] or 1.0, bool(row["is_random"]), 0.0), 0.0, rubric)

@@ -167,7 +167,7 @@ def _read_again(with_: Night, outbox: Outbox, summary: Summary, of: Judge, read_
     """One judge, asked about its anchors as the only one there is; how many it read."""
     read = 0
     with Access(with_.settings) as access:
-        asked, span = anchors.due(access, with_.options, of, _rubrics_of(with_), with_.day)
+        asked, span = anchors.due(access, with_.options, of, rubrics_of(with_), with_.day)
         if not asked:
             return 0
         options = _affordable(with_, access).model_copy(update={"judge": of, "second_judge": None})
@@ -240,7 +240,7 @@ def _chosen(people: Population, plan: Design) -> tuple[dict[str, Item], list[Dra
     return {one.item: items[one.item] for one in chosen}, chosen
 
 
-def _rubrics_of(with_: Night) -> dict[str, Rubric]:
+def rubrics_of(with_: Night) -> dict[str, Rubric]:
     """The rubrics that tasks use, by name."""
     return {name: with_.rubrics[name] for name in sorted(with_.tasks.rubrics) if name in with_.rubrics}
 

@@ -9,9 +9,9 @@ from decimal import Decimal
 from typing import Any, Final
 
 from proxy.service.client import Access
-from scoring import checking, costs
+from scoring import anchors, checking, costs
 from scoring.ledger import Ledger
-from scoring.nightly import is_judged, sample
+from scoring.nightly import is_judged, rubrics_of, sample
 from scoring.pages import windows
 from scoring.population import left_out
 from scoring.run import Night
@@ -34,7 +34,9 @@ class Plan:
     rate: float  # of the random part, below the one that is set where the day has too many items
     calls: int  # of the first judge
     second_calls: int  # expected
-    cost_usd: Decimal | None  # None: a price is not known
+    anchor_calls: int  # of the first judge about frozen anchors that are due, beside those above
+    second_anchor_calls: int  # the same of the second
+    cost_usd: Decimal | None  # of all calls; None: a price is not known
     has_judge: bool
     audit: int
     random: int  # items of the pure random part, from which the audit is drawn
@@ -55,6 +57,8 @@ class Plan:
             "audit": self.audit,
             "judge_calls": self.calls,
             "second_judge_calls": self.second_calls,
+            "anchor_calls": self.anchor_calls,
+            "second_anchor_calls": self.second_anchor_calls,
             "cost_usd": None if self.cost_usd is None else float(self.cost_usd),
         }
 
@@ -66,20 +70,23 @@ def plan(with_: Night) -> Plan:
         unchecked = sum(n for _, n in checking.pending(access, with_.span, with_.tasks))
         ledger = Ledger(access, with_.day)
         without = left_out(access, with_.span, with_.options.sampling)
+        first, second = with_.options.judge, with_.options.second_judge
+        judges = () if with_.growing else (first, second)  # anchors are the night's
+        due = [anchors.due(access, with_.options, of, rubrics_of(with_), with_.day)[0] for of in judges]
     sampled = sample(with_, checked_only=False)
     drawn: dict[Stratum, int] = {}
     for task in sampled.tasks:
         drawn[task.drawn.stratum] = drawn.get(task.drawn.stratum, 0) + 1
     asked = [task for task in sampled.tasks if (task.rubric is not None or task.item.task is None)]
     asked = [task for task in asked if task.item.item not in ledger.entries or not is_judged(with_, ledger, task)]
-    first, second = with_.options.judge, with_.options.second_judge
     calls = len(asked) if first else 0
     second_calls = round(len(asked) * SECOND_SHARE) if second else 0
+    again, second_again = due or ([], [])
+    parts = ((first, asked, calls), (second, asked, second_calls), (first, again, len(again)), (second, second_again, len(second_again)))
     cost: Decimal | None = Decimal(0)
-    if calls:
-        mean = costs.expected(with_.settings, with_.options, first, asked)
-        more = costs.expected(with_.settings, with_.options, second, asked) if second else Decimal(0)
-        cost = None if mean is None or more is None else mean * calls + more * second_calls
+    for of, tasks, n in parts:
+        mean = costs.expected(with_.settings, with_.options, of, tasks) if n else Decimal(0)
+        cost = None if cost is None or mean is None else cost + mean * n
     return Plan(
         with_.day,
         exchanges,
@@ -90,6 +97,8 @@ def plan(with_: Night) -> Plan:
         sampled.plan.rate,
         calls,
         second_calls,
+        len(again),
+        len(second_again),
         cost,
         first is not None,
         len(sampled.audit.items),

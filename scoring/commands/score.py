@@ -164,7 +164,9 @@ def _plan(night: Night, half_width: float | None, *, as_json: bool) -> None:
         click.echo(f"  {stratum!s:<40} {drawn:>8,} of {n:,}")
     click.echo(f"sample: {sum(found.drawn.values()):,} items, {found.audit} of them for the audit by people")
     cost = "not known: no price for the judge's model" if found.cost_usd is None else f"${found.cost_usd:,.2f}"
-    calls = f"judge calls: {found.calls:,}, second judge about {found.second_calls:,}; cost about {cost}"
+    again = f"; anchors again: {found.anchor_calls:,}, second judge {found.second_anchor_calls:,}"
+    again = again if found.anchor_calls or found.second_anchor_calls else ""
+    calls = f"judge calls: {found.calls:,}, second judge about {found.second_calls:,}{again}; cost about {cost}"
     click.echo(calls if found.has_judge else "judge calls: none, for there is no [judge] in config/scoring.toml")
     for line in precision.lines():
         click.echo(line)

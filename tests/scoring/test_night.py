@@ -32,6 +32,11 @@ provider = "judge"
 model = "{MODEL}"
 input = "1.0"
 output = "2.0"
+[[price]]
+provider = "second"
+model = "{SECOND_MODEL}"
+input = "1.0"
+output = "2.0"
 """
 
 
@@ -226,14 +231,22 @@ def test_anchors_are_judged_again_and_a_changed_judge_shows(house):
     house.goldwash.flush()
     house.settings()
     assert json.loads(house.score("--json").stdout)["anchors"] == 0
+    nothing = json.loads(house.score("--plan", "--json").stdout)
+    assert (nothing["judge_calls"], nothing["anchor_calls"], nothing["second_anchor_calls"], nothing["cost_usd"]) == (0, 0, 0, 0)
     for one in ids[:22]:
         assert house.goldwash.cli("review", "label", one, "pass", "--who", "ann", "--origin", "audit").returncode == 0
     assert len(house.second.requests) == 0
+    planned = json.loads(house.score("--plan", "--json").stdout)
+    assert (planned["judge_calls"], planned["anchor_calls"], planned["second_anchor_calls"]) == (0, 0, 22)
+    assert planned["cost_usd"] > 0
+    assert "; anchors again: 0, second judge 22; cost about $" in house.score("--plan").stdout
     begun = json.loads(house.score("--json").stdout)
     assert (begun["anchors"], begun["second_anchors"], begun["calls"]) == (0, 22, 22), "the second judge has seen none of them yet"
     assert json.loads(house.score("--json").stdout)["calls"] == 0
     house.settings("anchor_days = 1e-6")
     calls = len(house.judge.requests)
+    planned = json.loads(house.score("--plan", "--json").stdout)
+    assert (planned["anchor_calls"], planned["second_anchor_calls"]) == (22, 22)
     first = json.loads(house.score("--json").stdout)
     assert (first["anchors"], first["second_anchors"], first["calls"]) == (22, 22, 44)
     assert (len(house.judge.requests) - calls, len(house.second.requests)) == (22, 44)
