@@ -27,6 +27,7 @@ READERS: Final = 4
 WAITING: Final = 64
 """Queries that may wait for their turn; more are turned away."""
 NICENESS: Final = 10
+"""How much lower than the process their priority is."""
 TICK: Final = 0.05
 DEAF: Final = 30.0
 """Seconds after which a query that was told to stop and goes on will never hear: DuckDB looks up only between vectors."""
@@ -269,8 +270,9 @@ def _gone() -> QueryError:
 
 
 def _lower_priority() -> None:
+    """Below the process, whatever its own priority is; the system keeps it at 19, its lowest."""
     with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, os.getpid()) + NICENESS)
 
 
 def resident_bytes() -> int:
