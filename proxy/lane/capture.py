@@ -22,7 +22,7 @@ from proxy.spool.bound import SpoolFull
 from proxy.spool.writer import Spool, sync
 
 if TYPE_CHECKING:
-    from proxy.lane.exchange import LiveExchange
+    from proxy.lane.spooled import SpooledExchange
 
 # Ends that could not be written wait in memory, without bodies, some hundred bytes each.
 MAX_OWED: Final = 100_000
@@ -97,7 +97,7 @@ class Capture:
         return self._write(payload, pieces)
 
     def finished(
-        self, exchange: LiveExchange, payload: bytes, ending: Ending, kind: str, ended_ns: int, pieces: Sequence[bytes] = ()
+        self, exchange: SpooledExchange, payload: bytes, ending: Ending, kind: str, ended_ns: int, pieces: Sequence[bytes] = ()
     ) -> None:
         """Write FINISHED (`pieces`: the rest of it); without room, a short form is owed and written as soon as there is some."""
         self.endings[ending] += 1

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from proxy.lane.chunked import ChunkedDecoder, ChunkError
 from proxy.lane.exchange import LiveExchange
-from proxy.lane.include_usage import HeldRequest, may_stream
+from proxy.lane.held import HeldRequest, SignedRequest
+from proxy.lane.include_usage import AskingRequest, may_stream
 from proxy.lane.request import Refused, RequestPlan
 from proxy.lane.routing import NotRouted
 from proxy.lane.tee import Tee
+from proxy.lane.websocket import WebSocketExchange
 from proxy.spool import frames
 
 if TYPE_CHECKING:
@@ -137,7 +139,7 @@ class ClientConnection(asyncio.Protocol):
             if len(self._held) > MAX_PIPELINED:
                 self.pause_reading()
         elif state == _TUNNEL:
-            if self._exchange is not None:
+            if isinstance(self._exchange, WebSocketExchange):
                 self._exchange.tunnel_from_client(data)
         elif state == _DISCARD:
             self._since = self.lane.tick if self._left > 0 else self._since
@@ -183,7 +185,11 @@ class ClientConnection(asyncio.Protocol):
         if route.aws and plan.credential.startswith(b"AWS4-HMAC-SHA256"):
             signer = lane.signer(route)  # raises Refused where no credentials are configured
         request = Tee(lane.body_cap, keep=not flags & frames.OMIT_REQUEST, whole=not plan.chunked and length <= lane.body_cap)
-        exchange = LiveExchange(lane, self, route, flags, request, lane.no_tee)
+        exchange: LiveExchange
+        if flags & frames.WEBSOCKET:
+            exchange = WebSocketExchange(lane, self, route, flags, request, lane.no_tee)
+        else:
+            exchange = LiveExchange(lane, self, route, flags, request, lane.no_tee)
         exchange.is_head = plan.method == b"HEAD"
         if plan.chunked:
             decoder = ChunkedDecoder()
@@ -211,13 +217,13 @@ class ClientConnection(asyncio.Protocol):
             raise Refused(503, "log_full", "the log has no room and on_log_failure is 'refuse'")
         self._exchange = exchange
         self._state = _ANSWER if whole else _CHUNKED if plan.chunked else _BODY
+        held: HeldRequest | None = None
         if signer is not None:
-            exchange.sign_when_whole(signer, plan.method, plan.target, plan.lines)
-            exchange.pass_request(body, b"", whole=whole, copy=False)
-            return
-        if route.settings.include_usage and may_stream(plan):
-            exchange.ask_for_usage(HeldRequest(plan, digits))
-            exchange.pass_request(body, raw, whole=whole, copy=False)
+            held = SignedRequest(signer, route, plan)
+        elif route.settings.include_usage and may_stream(plan):
+            held = AskingRequest(plan, digits)
+        if held is not None:
+            exchange.hold(held, body, raw, whole=whole)
             return
         data = b"".join((plan.before, digits, plan.after, raw))
         if lane.capture.syncs_each:
@@ -302,7 +308,7 @@ class ClientConnection(asyncio.Protocol):
         self._state = _TUNNEL
         self.resume_reading()
         held, self._held = self._held, b""
-        if held and self._exchange is not None:
+        if held and isinstance(self._exchange, WebSocketExchange):
             self._exchange.tunnel_from_client(held)
 
     def refuse(self, status: int, kind: str, message: str, exchange: LiveExchange | None) -> None:

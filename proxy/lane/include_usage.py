@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from proxy.lane.held import HeldRequest
 from proxy.spool.frames import WEBSOCKET
 
 if TYPE_CHECKING:
@@ -55,28 +56,30 @@ def with_usage(body: bytes) -> bytes | None:
     return body[:start] + OPTION + b"," + body[start:]
 
 
-class HeldRequest:
-    """A request that waits until it is whole, so that it can be told whether it needs the option."""
+class AskingRequest(HeldRequest):
+    """A request that may need the option."""
 
     def __init__(self, plan: RequestPlan, digits: bytes) -> None:
         """digits: of its Content-Length, b"" where it has none."""
+        super().__init__()
         self._head = (plan.before, digits, plan.after)
         self._chunked = plan.chunked
-        self._pieces: list[bytes] = []
         self._framed: list[bytes] = []
-        self.size = 0
 
-    def add(self, piece: bytes, framed: bytes) -> None:
-        """Take more of the body, and the same as it would be framed for the upstream."""
+    def add(self, piece: bytes, framed: bytes, *, whole: bool) -> bytes | None:
+        """See HeldRequest; one that is too long to be held goes on as it came."""
         self._pieces.append(piece)
         self._framed.append(framed)
-        self.size += len(piece)
-
-    def as_it_came(self) -> bytes:
-        """Head and what has come of the body, unchanged."""
+        self._size += len(piece)
+        if not whole and self._size <= MAX_HELD:
+            return None
+        asking = self._with_option() if whole else None
+        if asking is not None:
+            self.asks_usage = True
+            return asking
         return b"".join((*self._head, *self._framed))
 
-    def asking(self) -> bytes | None:
+    def _with_option(self) -> bytes | None:
         """The whole request with the option in its body; None where it is to go as it came.
 
         It asks for an answer without a coding, in which the usage could not be found.

@@ -10,6 +10,7 @@ import httptools
 
 from proxy.lane.chunked import ChunkedDecoder, ChunkError
 from proxy.lane.headers import FORWARD, KEEP, NOTE, HeaderPolicy, connection_tokens
+from proxy.lane.websocket import WebSocketExchange
 
 if TYPE_CHECKING:
     from proxy.lane.exchange import LiveExchange
@@ -127,7 +128,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.exchange = None
         if self._state == _UNTIL_CLOSE and exc is None:
             exchange.response_end()
-        elif self._state == _TUNNEL:
+        elif self._state == _TUNNEL and isinstance(exchange, WebSocketExchange):
             exchange.tunnel_closed_by_upstream()
         else:
             exchange.upstream_lost(exc, begun=bool(self._held) or self._state != _HEAD)
@@ -175,7 +176,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._head(exchange, data)
         elif state == _UNTIL_CLOSE:
             exchange.response_piece(data, data)
-        else:
+        elif isinstance(exchange, WebSocketExchange):
             exchange.tunnel_from_upstream(data)
 
     def _head(self, exchange: LiveExchange, data: bytes) -> None:
@@ -217,7 +218,7 @@ class UpstreamConnection(asyncio.Protocol):
         connection = connection_tokens(noted[b"connection"]) if b"connection" in noted else ()
         if status < 200:
             if status == 101:
-                if not exchange.is_websocket:
+                if not isinstance(exchange, WebSocketExchange):
                     self._garbage(exchange, "it switched protocols without being asked to")
                     return b""
                 self._state = _TUNNEL
