@@ -224,7 +224,7 @@ class UpstreamConnection(asyncio.Protocol):
                 self._state = _TUNNEL
                 self._reusable = False
                 exchange.tunnel_open(head)
-                if rest:
+                if rest and self.exchange is not None:
                     exchange.tunnel_from_upstream(rest)
                 return b""
             exchange.interim(data[:end])

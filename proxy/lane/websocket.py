@@ -30,7 +30,9 @@ class WebSocketExchange(LiveExchange):
         self.request = Tee(cap, keep=not self._flags & frames.OMIT_REQUEST, whole=False)
         self.response = Tee(cap, keep=not self._flags & frames.OMIT_RESPONSE, whole=False)
         client = self.client
-        if client is None:
+        if client is None:  # it left, and the answer was to be taken to its end; a session has none of its own
+            self._drop_upstream()
+            self._finish_orphan("the client hung up before the session began")
             return
         out = [b"HTTP/1.1 101 %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" % (head.reason or b"Switching Protocols"), *head.lines()]
         if self.lane.id_header:
@@ -67,7 +69,6 @@ class WebSocketExchange(LiveExchange):
         """The upstream ended the session."""
         self.upstream = None
         client, self.client = self.client, None
-        self.lane.orphans.discard(self)
         self._finish(Ending.COMPLETE)
         if client is not None:
             client.close()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 from tests.helpers.certificates import Authority
 from tests.helpers.client import Client, request
 from tests.helpers.goldwash import Goldwash
 from tests.helpers.rows import Mark
-from tests.helpers.upstream import Upstream, answer
+from tests.helpers.upstream import Answer, Do, Upstream, answer
 from tests.helpers.waiting import eventually
+from tests.helpers.wire import head
 
 
 def test_slow_head(goldwash_tls: Goldwash, authority: Authority) -> None:
@@ -39,6 +41,27 @@ def test_answers_are_finished_for_clients_that_left(goldwash_tls: Goldwash, stag
     assert eventually(mark.rows)
     mark.row({"ending": "client_gone", "status": 200, "response_bytes": 40})
     assert not stage.connection_of("/finished").peer_gone.is_set()
+
+
+def test_no_session_begins_for_a_client_that_left(goldwash_tls: Goldwash, stage: Upstream, authority: Authority) -> None:
+    """With on_client_gone = "finish", too: a session has no end of its own, so one that opens for nobody is closed at once."""
+    left = threading.Event()
+    switched = head("HTTP/1.1 101 Switching Protocols", [("Connection", "Upgrade"), ("Upgrade", "websocket")])
+    stage.on("/left-before", Answer([left, switched + b"\x81\x02hi", Do.STALL]))
+    mark = Mark(goldwash_tls)
+    asked = [
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA=="),
+    ]
+    with Client(goldwash_tls.port, tls=authority.client()) as client:
+        client.send(request("GET", "/stage/left-before", asked))
+        assert eventually(lambda: stage.to("/left-before"))
+    time.sleep(0.2)  # the worker sees that it has gone
+    left.set()
+    assert eventually(stage.connection_of("/left-before").peer_gone.is_set)
+    mark.row({"ending": "client_gone", "status": 101})
 
 
 def test_no_header_of_our_own(goldwash_tls: Goldwash, stage: Upstream, authority: Authority) -> None:
