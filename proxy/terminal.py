@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 import aiohttp
 import structlog
 from rich.console import Console
-from rich.table import Table
 
 if TYPE_CHECKING:
     from proxy.supervisor import Supervisor
@@ -76,13 +75,10 @@ class Account:
             self._log.info("up", proxy=base, admin=admin, workers=len(supervisor.workers), data_dir=str(settings.data_dir))
             return
         self._console.print(f"\n[bold]Goldwash[/bold] passes traffic at [bold]{base}[/bold]")
-        self._console.print(f"log, metrics, SQL and the web page: {admin}   data: {settings.data_dir}\n")
-        table = Table(box=None, pad_edge=False, header_style="dim")
-        for column in ("SDK", "set", "to"):
-            table.add_column(column)
-        for name, variable, path in SDKS:
-            table.add_row(name, variable, f"{base}/{path}")
-        self._console.print(table)
+        self._console.print(f"log, metrics, SQL and the web page: {admin}")
+        self._console.print(f"data: {settings.data_dir}\n", soft_wrap=True)
+        for name, variable, path in (("SDK", "set", "to"), *((name, variable, f"{base}/{path}") for name, variable, path in SDKS)):
+            self._console.print(f"{name:<14}{variable:<32}{path}", style="dim" if name == "SDK" else None, soft_wrap=True)  # to be copied
         known = ", ".join(sorted(settings.upstreams))
         self._console.print(f"\n[dim]upstreams:[/dim] {known}")
         self._console.print(f'[dim]then try:[/dim] goldwash sql "{TRY_SQL}"\n', soft_wrap=True)
@@ -101,8 +97,12 @@ class Account:
         return False
 
     async def follow(self, supervisor: Supervisor, stopping: asyncio.Event) -> None:
-        """Greet, then show rows written and how far the log is behind, until told to stop."""
+        """Greet, then watch."""
         self.greet(supervisor)
+        await self.watch(supervisor, stopping)
+
+    async def watch(self, supervisor: Supervisor, stopping: asyncio.Event) -> None:
+        """Show rows written and how far the log is behind, until told to stop."""
         admin = f"http://{self.host_of(supervisor.settings.admin.host)}:{supervisor.admin_port}"
         pulse = Pulse(time.monotonic())
         status = self._console.status("starting", spinner="dots") if self._tty else contextlib.nullcontext()
@@ -187,7 +187,8 @@ def sentence(figures: dict[str, float]) -> str:
     lag = figures.get("goldwash_log_lag_seconds", 0)
     active = figures.get("goldwash_exchanges_active", 0)
     unpriced = figures.get("goldwash_stored_without_price", 0)
-    parts = [f"{rows:,.0f} rows written", f"{active:,.0f} under way", f"log {lag:.1f} s behind the traffic"]
+    behind = f"log {lag:.0f} s behind the traffic" if lag >= STEP_SECONDS else f"log within {STEP_SECONDS} s of it"  # it looks for more every few seconds
+    parts = [f"{rows:,.0f} rows written", f"{active:,.0f} under way", behind]
     if unpriced:
         parts.append(f"{unpriced:,.0f} without a price (goldwash doctor)")
     return " · ".join(parts)

@@ -32,6 +32,8 @@ def sql(config: Path | None, name: str, output: Path | None, query: str | None) 
         if sys.stdin.isatty():
             raise click.UsageError('give a query, such as: goldwash sql "FROM cost_daily"')
         query = sys.stdin.read()
+    if not query.strip():
+        raise click.UsageError('the query is empty: give one, such as: goldwash sql "FROM cost_daily"')
     if name in {"arrow", "parquet"} and output is None and sys.stdout.isatty():
         raise click.UsageError(f"{name} is no text for a terminal: add --output FILE, or send it on with >")
     with Access(load_settings(config)) as log:

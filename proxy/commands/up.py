@@ -73,7 +73,7 @@ async def _demo(settings: Settings) -> int:
                 if not watched:
                     os.kill(os.getpid(), 15)  # nobody is watching: the demo has ended
                     return
-                await account.follow(supervisor, stopping)
+                await account.watch(supervisor, stopping)
 
             return await _up(demo_settings, lambda: demo_settings, account, show)
     finally:

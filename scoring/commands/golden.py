@@ -142,6 +142,7 @@ def add(
 @click.option("--not-regex", help="RE2 expression that a right answer does not match.")
 @click.option("--check", "checks", multiple=True, help="Any check, NAME or NAME=JSON of its options; may be repeated.")
 @click.option("--rubric", help="Question of a rubric, RUBRIC.ITEM, that the failure failed, or that any other case must pass.")
+@click.option("--no-rubric", is_flag=True, help="Leave out the rubric's question that came along as a draft: only a judge can answer it.")
 @click.option("--critical/--not-critical", default=None, help="One failure of it fails a release.")
 def confirm(config: Path | None, directory: Path | None, case_id: str, **said: Any) -> None:
     """Say what right would be, and hold releases to it. CASE_ID may be the id of its exchange.
@@ -152,6 +153,8 @@ def confirm(config: Path | None, directory: Path | None, case_id: str, **said: A
     from scoring.golden.case import Confirmation
     from scoring.golden.confirming import confirmed
 
+    if said["rubric"] and said["no_rubric"]:
+        raise click.UsageError("--rubric and --no-rubric: leave one out")
     settings = load_settings(config)
     golden_set = opened(config, directory)
     case = golden_set.find(case_id)
@@ -170,6 +173,9 @@ def confirm(config: Path | None, directory: Path | None, case_id: str, **said: A
     golden_set.put(changed)
     golden_set.save()
     click.echo(f"{changed.id}  {changed.status}{'  critical' if changed.critical else ''}  {shown(_right(changed))}")
+    if changed.rubric is not None and not _has_judge(config):
+        asked = f"{changed.rubric.name}.{changed.rubric.item}"
+        click.echo(f"{asked} takes a judge, which [judge] in config/scoring.toml names; --no-rubric leaves it out", err=True)
     record(settings, [(changed, "confirmed", said["who"])])
 
 
@@ -270,6 +276,12 @@ def import_(config: Path | None, directory: Path | None, source: Path, format_: 
     sys.exit(1 if refused or clashing else 0)
 
 
+def _has_judge(config: Path | None) -> bool:
+    from config import scoring
+
+    return scoring.load(scoring.find(config)).judge is not None
+
+
 def _grades(case: GoldenCase) -> tuple[Any, ...]:
     return case.expected, case.checks, case.rubric
 
@@ -295,8 +307,8 @@ def _with_words(settings: Settings, config: Path | None, case: GoldenCase, said:
         update |= {"expected": expected, "expected_source": "human" if said["by"] == "human" else None}
     if checks:
         update["checks"] = (*(one for one in case.checks if one not in checks), *checks)
-    if rubric is not None:
-        update["rubric"] = rubric
+    if rubric is not None or said["no_rubric"]:
+        update["rubric"] = rubric if not said["no_rubric"] else None
     if surrogates is not None and surrogates.replaced:
         update["redaction"] = update["redaction"].model_copy(update={"replaced": {**case.redaction.replaced, **surrogates.replaced}})
     return case.model_copy(update=update)

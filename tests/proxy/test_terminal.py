@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
-from proxy.terminal import Pulse, parse_metrics, summary
+from config.settings import load
+from proxy.terminal import Account, Pulse, parse_metrics, sentence, summary
 from tests.helpers.client import fetch
 from tests.helpers.goldwash import Goldwash
 from tests.helpers.upstream import Upstream, answer
 from tests.helpers.waiting import eventually
+
+if TYPE_CHECKING:
+    from proxy.supervisor import Supervisor
 
 
 def page(rows: int = 0, active: int = 0, lag: float = 0.1, **more: float) -> dict[str, float]:
@@ -51,6 +58,33 @@ def test_a_line_holds_a_handful_of_figures():
     assert summary(parse_metrics(text)) == {
         "rows_written": 0, "under_way": 0, "behind_seconds": 1, "spool_mb": 0, "shed": 3, "load_errors": 0, "without_price": 0,
     }  # fmt: skip
+
+
+class Terminal(io.StringIO):
+    """A terminal of 80 columns."""
+
+    def isatty(self) -> bool:
+        """It is one."""
+        return True
+
+
+def test_addresses_are_not_cut_in_a_narrow_terminal(monkeypatch, tmp_path):
+    """They are there to be copied: whole and in one line each, the path of the data among them."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")
+    deep = tmp_path / ("a" * 90)
+    settings = load(None, {"GOLDWASH_DATA_DIR": str(deep)})
+    stream = Terminal()
+    Account(stream).greet(cast("Supervisor", SimpleNamespace(settings=settings, port=18080, admin_port=18081, workers=[])))
+    lines = stream.getvalue().splitlines()
+    assert any(line.endswith("http://127.0.0.1:18080/aws-bedrock") for line in lines)
+    assert f"data: {deep}" in lines
+
+
+def test_a_log_of_a_moment_ago_is_not_called_late():
+    """The loader looks for more every few seconds, so that the age of its last look is no delay."""
+    assert sentence(page(3, lag=4.4)) == "3 rows written · 0 under way · log within 10 s of it"
+    assert "log 31 s behind the traffic" in sentence(page(3, lag=31))
 
 
 def test_up_tells_of_traffic_and_of_planned_restarts(tmp_path, stage: Upstream):

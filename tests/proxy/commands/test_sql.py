@@ -86,6 +86,13 @@ def test_errors_are_sentences(config: Path, sql: str, said: str) -> None:
     assert said in str(result.exception)
 
 
+def test_an_empty_query_is_told_as_one(config: Path) -> None:
+    """Behind an empty pipe it is no statement that was sent once too often."""
+    result = run(config, stdin="\n")
+    assert result.exit_code == 2
+    assert 'the query is empty: give one, such as: goldwash sql "FROM cost_daily"' in result.stderr
+
+
 def test_no_log_yet(tmp_path: Path) -> None:
     """It says what to run."""
     file = tmp_path / "goldwash.toml"

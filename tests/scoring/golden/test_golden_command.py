@@ -150,6 +150,20 @@ def test_confirm_by_every_way(desk: Desk) -> None:
     assert case["expected"]["tools"] == [{"arguments": {"name": "map"}, "name": "lookup"}]
 
 
+def test_a_rubrics_question_is_told_where_there_is_no_judge(desk: Desk) -> None:
+    """The gate could not tell without one: confirming says so, and can leave the question out again, which makes another version."""
+    desk.run("add", desk.ids[4])
+    (case,) = desk.cases
+    rubric = f"free_chat.{load_all([RUBRICS])['free_chat'].item[0].id}"
+    done = desk.run("confirm", case["id"], "--who", "ann", "--rubric", rubric)
+    assert f"{rubric} takes a judge, which [judge] in config/scoring.toml names; --no-rubric leaves it out" in done.stderr
+    desk.run("confirm", case["id"], "--who", "ann", "--rubric", rubric, "--no-rubric", code=2)
+    done = desk.run("confirm", case["id"], "--who", "ann", "--regex", "^The judge", "--no-rubric")
+    assert "takes a judge" not in done.stderr
+    (changed,) = desk.cases
+    assert (changed.get("rubric"), changed["version"], [one["name"] for one in changed["checks"]]) == (None, 2, ["regex"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
