@@ -78,7 +78,7 @@ class Account:
         self._console.print(f"log, metrics, SQL and the web page: {admin}")
         self._console.print(f"data: {settings.data_dir}\n", soft_wrap=True)
         for name, variable, path in (("SDK", "set", "to"), *((name, variable, f"{base}/{path}") for name, variable, path in SDKS)):
-            self._console.print(f"{name:<14}{variable:<32}{path}", style="dim" if name == "SDK" else None, soft_wrap=True)  # to be copied
+            self._console.print(f"{name:<14}{variable:<34}{path}", style="dim" if name == "SDK" else None, soft_wrap=True)  # to be copied
         known = ", ".join(sorted(settings.upstreams))
         self._console.print(f"\n[dim]upstreams:[/dim] {known}")
         self._console.print(f'[dim]then try:[/dim] goldwash sql "{TRY_SQL}"\n', soft_wrap=True)
@@ -187,7 +187,9 @@ def sentence(figures: dict[str, float]) -> str:
     lag = figures.get("goldwash_log_lag_seconds", 0)
     active = figures.get("goldwash_exchanges_active", 0)
     unpriced = figures.get("goldwash_stored_without_price", 0)
-    behind = f"log {lag:.0f} s behind the traffic" if lag >= STEP_SECONDS else f"log within {STEP_SECONDS} s of it"  # it looks for more every few seconds
+    behind = (
+        f"log {lag:.0f} s behind the traffic" if lag >= STEP_SECONDS else f"log less than {STEP_SECONDS} s behind"
+    )  # it looks for more every few seconds
     parts = [f"{rows:,.0f} rows written", f"{active:,.0f} under way", behind]
     if unpriced:
         parts.append(f"{unpriced:,.0f} without a price (goldwash doctor)")

@@ -77,13 +77,13 @@ def test_addresses_are_not_cut_in_a_narrow_terminal(monkeypatch, tmp_path):
     stream = Terminal()
     Account(stream).greet(cast("Supervisor", SimpleNamespace(settings=settings, port=18080, admin_port=18081, workers=[])))
     lines = stream.getvalue().splitlines()
-    assert any(line.endswith("http://127.0.0.1:18080/aws-bedrock") for line in lines)
+    assert any(line.endswith("AWS_ENDPOINT_URL_BEDROCK_RUNTIME  http://127.0.0.1:18080/aws-bedrock") for line in lines)
     assert f"data: {deep}" in lines
 
 
 def test_a_log_of_a_moment_ago_is_not_called_late():
     """The loader looks for more every few seconds, so that the age of its last look is no delay."""
-    assert sentence(page(3, lag=4.4)) == "3 rows written · 0 under way · log within 10 s of it"
+    assert sentence(page(3, lag=4.4)) == "3 rows written · 0 under way · log less than 10 s behind"
     assert "log 31 s behind the traffic" in sentence(page(3, lag=31))
 
 
