@@ -187,9 +187,8 @@ def sentence(figures: dict[str, float]) -> str:
     lag = figures.get("goldwash_log_lag_seconds", 0)
     active = figures.get("goldwash_exchanges_active", 0)
     unpriced = figures.get("goldwash_stored_without_price", 0)
-    behind = (
-        f"log {lag:.0f} s behind the traffic" if lag >= STEP_SECONDS else f"log less than {STEP_SECONDS} s behind"
-    )  # it looks for more every few seconds
+    is_late = lag >= STEP_SECONDS  # the loader looks for more every few seconds: the age of its last look is no delay
+    behind = f"log {lag:.0f} s behind the traffic" if is_late else f"log less than {STEP_SECONDS} s behind"
     parts = [f"{rows:,.0f} rows written", f"{active:,.0f} under way", behind]
     if unpriced:
         parts.append(f"{unpriced:,.0f} without a price (goldwash doctor)")

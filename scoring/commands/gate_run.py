@@ -187,6 +187,7 @@ def asked(ready: Ready) -> list[Outcome]:
 def show(outcomes: list[Outcome]) -> None:
     """The verdicts, the matrix where there are several targets, what was asked, and where the results lie."""
     from scoring.gate.matrix import table
+    from scoring.gate.running import HELD_AGAINST
     from scoring.gate.wording import as_text
 
     for outcome in outcomes:
@@ -206,6 +207,12 @@ def show(outcomes: list[Outcome]) -> None:
         click.echo(f"{title}{spent.asked:,} calls asked{known}{lost}: ${spent.usd:.4f}{judged}{unpriced}")
     for outcome in outcomes:
         click.echo(f"results: {outcome.path}")
+    told = next((one for one in outcomes if one.verdict.changes), None)
+    if told is not None:
+        with_more = told.path.parent / HELD_AGAINST / told.path.name  # the baseline with the runs that were added to it
+        base = with_more if with_more.is_file() else told.base and told.base.name
+        against = f" --base {base}" if base else ""
+        click.echo(f"question, answers and why of each case: goldwash gate report {told.path}{against}")
 
 
 def _update(ready: Ready, outcomes: list[Outcome]) -> None:

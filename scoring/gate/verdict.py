@@ -28,8 +28,9 @@ class Ruling:
     figures: dict[str, Figure] = field(default_factory=dict)
 
 
-Change = Literal["broke", "worse", "better", "mended", "new", "changed", "missing", "fixed", "still_failing", "masked"]
-"""broke/mended: from passing in most runs to failing in most, and back; fixed: a known failure that passed every run, often enough;
+Change = Literal["broke", "worse", "better", "mended", "new", "changed", "missing", "fixed", "still_failing", "masked", "failing"]
+"""failing: fails, and there is no baseline that would say since when;
+broke/mended: from passing in most runs to failing in most, and back; fixed: a known failure that passed every run, often enough;
 masked: marked known_failing, and yet the baseline passes it and the candidate does not."""
 
 
@@ -68,6 +69,11 @@ class Verdict:
     def exit_code(self) -> int:
         """0 passed, 1 failed, 2 bad input, 3 judge stale or uncalibrated, 4 could not tell."""
         return EXIT_CODES[self.outcome]
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether there was no baseline to compare with."""
+        return any(one.rule == "missing" and one.state is State.SKIPPED for one in self.rulings)
 
     @property
     def warning(self) -> str | None:

@@ -33,6 +33,7 @@ TOLD = {
     "broke": "broke",
     "worse": "fails more often",
     "missing": "was not run",
+    "failing": "fails",
     "still_failing": "known to fail, still does",
     "masked": "is marked known_failing, but the baseline passes it and this does not",
     "fixed": "known to fail, passes now: it becomes guarding",
@@ -110,7 +111,7 @@ def _lines(verdict: Verdict) -> Iterator[str]:
         )
     added = f", {count(verdict.reruns, 'run')} added to confirm" if verdict.reruns else ""
     yield headline
-    compared = f"{count(verdict.cases)} compared, {count(verdict.runs, 'run')} each{added}"
+    compared = f"{count(verdict.cases)}{'' if verdict.is_alone else ' compared'}, {count(verdict.runs, 'run')} each{added}"
     yield f"{compared} · rules {verdict.fingerprint} · exit code {verdict.exit_code}"
     if verdict.warning:
         yield f"Warning: {verdict.warning}"
@@ -121,14 +122,21 @@ def _lines(verdict: Verdict) -> Iterator[str]:
         yield f"  not used: {'; '.join(unused)}"
     if verdict.smallest_drop is not None:
         yield ""
-        yield f"What this could see: a true drop of {points(verdict.smallest_drop)} fails 4 times in 5; smaller ones often pass."
+        yield f"What this could see: {_reach(verdict.smallest_drop)}."
     if verdict.changes:
         yield ""
-        yield "What changed:" if verdict.outcome != "passed" else "What changed, though no rule objects:"
+        what = "What fails" if verdict.is_alone else "What changed"
+        yield f"{what}:" if verdict.outcome != "passed" else f"{what}, though no rule objects:"
         yield from _changes(verdict)
     yield ""
     yield "Rules:"
     yield from (f"  {sentence}" for sentence in verdict.rules)
+
+
+def _reach(smallest_drop: float) -> str:
+    if smallest_drop >= 1:
+        return "in the comparison with the baseline no drop, however large, fails 4 times in 5"
+    return f"a true drop of {points(smallest_drop)} fails 4 times in 5; smaller ones often pass"
 
 
 def _changes(verdict: Verdict) -> Iterator[str]:
@@ -149,5 +157,5 @@ def _tally(change: CaseChange) -> str:
     if change.base_runs is not None:
         sides.append(f"{change.base_passed}/{change.base_runs} before")
     if change.candidate_runs is not None:
-        sides.append(f"{change.candidate_passed}/{change.candidate_runs} now")
+        sides.append(f"{change.candidate_passed}/{change.candidate_runs} {'pass' if change.change == 'failing' else 'now'}")
     return ", ".join(sides)

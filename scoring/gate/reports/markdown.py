@@ -236,7 +236,8 @@ def _rest(told: list[CaseStory], room: Room) -> Iterator[str]:
 def _rules(report: Report) -> Iterator[str]:
     verdict = report.verdict
     drop = "" if verdict.smallest_drop is None else f"; a drop of {100 * verdict.smallest_drop:.1f} points would fail 4 times in 5"
-    compared = f"{count(verdict.cases)} compared, {count(verdict.runs, 'run')} each{drop}"
+    drop = drop if verdict.smallest_drop is None or verdict.smallest_drop < 1 else "; no drop in the pass rate would fail 4 times in 5"
+    compared = f"{count(verdict.cases)}{'' if verdict.is_alone else ' compared'}, {count(verdict.runs, 'run')} each{drop}"
     yield f"<details><summary>All rules, and what this run could see ({compared})</summary>"
     yield ""
     for one in (each for state in (*MARKS, State.SKIPPED) for each in verdict.rulings if each.state is state):

@@ -7,7 +7,9 @@ from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
+from click.testing import CliRunner
 
+from proxy.cli import goldwash
 from scoring.gate.alone import decide_alone
 from scoring.gate.reports import render
 from scoring.gate.results import Results
@@ -80,10 +82,29 @@ def test_new_cases_alone_are_warned_of():
     assert (found.exit_code, (found.warning or "")[:33]) == (0, "no case counts for a pass rate, s")
 
 
+def test_what_fails_without_a_baseline_is_named():
+    """Those that must pass first; the two sides that there are not are not spoken of."""
+    text = as_text(alone([row("c1", False), row("c2", True), row("c3", False, critical=True)]).verdict)
+    assert "What fails:\n  c3 fails (0/1 pass, must pass)\n  c1 fails (0/1 pass)\n" in text
+    assert "3 cases, 1 run each" in text
+    assert "every run has a result" in text
+    assert "What fails, though no rule objects:\n  c1 fails" in as_text(alone([row("c1", False)]).verdict)
+
+
+def test_a_comparison_that_sees_nothing_says_so():
+    """Two cases that all break do not fail the comparison: it does not claim that a drop of 100 points would."""
+    found = verdict(results("11"), results("11"))
+    assert "What this could see: in the comparison with the baseline no drop, however large, fails 4 times in 5." in as_text(found)
+    assert "no drop in the pass rate would fail 4 times in 5" in render("markdown", [report(2, 0)])
+
+
 def test_the_command_says_it(shop, gate):
-    """On standard output, before the rules, with exit code 0."""
+    """On standard output, before the rules, with exit code 0; and how to see the answer that fails."""
     shop.put([case(1)])
     shop.says = lambda system, question: "blue"
     done = gate(shop.file)
     assert done.code == 0, done.err
     assert "Warning: only 1 case counts" in done.out
+    command = done.out.splitlines()[-1].partition("goldwash gate report ")[2]
+    told = CliRunner().invoke(goldwash, ["gate", "report", *command.split(), "--golden", str(shop.file)])
+    assert "now       0/1  blue" in told.output, told.output
