@@ -235,18 +235,28 @@ def _contents(access: Access) -> Iterable[Finding]:
             "note", f"{size / 1e6:,.1f} MB in {segments} segments of the spool wait to be loaded", "start `goldwash up`: it loads them"
         )
     total = access.rows("SELECT count(*) AS n, count(*) FILTER (ending = 'lost') AS lost FROM exchanges")[0]
-    yield Finding("ok", f"the log holds {total['n']:,} exchanges")
+    yield Finding("ok", f"the log holds {_exchanges(total['n'])}")
     if total["lost"]:
-        yield Finding("note", f"{total['lost']:,} exchanges were lost when a worker died", "goldwash verify says when")
+        yield Finding(
+            "note",
+            f"{_exchanges(total['lost'])} {'was' if total['lost'] == 1 else 'were'} lost when a worker died",
+            "goldwash verify says when",
+        )
     for row in access.rows(_UNPRICED):
         where = f"{row['provider']} {row['model'] or '(no model)'}"
-        yield Finding("note", f"{row['n']:,} exchanges of {where} have no price: {row['why'] or 'unknown'}", _price_fix(row["why"]))
+        have = "has" if row["n"] == 1 else "have"
+        yield Finding("note", f"{_exchanges(row['n'])} of {where} {have} no price: {row['why'] or 'unknown'}", _price_fix(row["why"]))
     for row in access.rows(_UNREAD):
         fix = f"set dialect in [upstreams.{row['provider']}] if it speaks a known one"
-        yield Finding("note", f"{row['n']:,} exchanges of {row['provider']} {row['path']} were read by no dialect", fix)
+        were = "was" if row["n"] == 1 else "were"
+        yield Finding("note", f"{_exchanges(row['n'])} of {row['provider']} {row['path']} {were} read by no dialect", fix)
     losses = access.rows("SELECT count(*) AS n FROM losses")[0]["n"]
     if losses:
         yield Finding("wrong", f"the spool was damaged in {losses:,} places", "goldwash verify lists them; look at the disk")
+
+
+def _exchanges(n: int) -> str:
+    return f"{n:,} exchange{'' if n == 1 else 's'}"
 
 
 def _price_fix(why: str | None) -> str:

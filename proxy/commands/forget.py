@@ -46,7 +46,7 @@ def forget(config: Path | None, user: str | None, exchange: str | None, before: 
         raise click.UsageError("say what to forget: one of --user ID, --exchange ID, --before DATE")
     settings = load_settings(config)
     found = _order(settings, given, dry_run=True)
-    _tell(found)
+    _tell(found, dry_run=dry_run)
     if dry_run:
         return
     if not yes and sys.stdin.isatty():
@@ -117,12 +117,13 @@ def _wait(settings: Settings, before: Remote) -> None:
     raise NotErased("the log service does not come back: see what it says, and run this again")
 
 
-def _tell(found: Found) -> None:
+def _tell(found: Found, *, dry_run: bool) -> None:
     if found.nothing:
-        click.echo("nothing of this is in the log; bytes of earlier rows that were deleted are erased all the same")
+        earlier = "" if dry_run else "; bytes of earlier rows that were deleted are erased all the same"
+        click.echo(f"nothing of this is in the log{earlier}")
     else:
         rows = ", ".join(f"{count:,} in {table}" for table, count in found.rows.items())
-        click.echo(f"{found.exchanges:,} exchanges; rows: {rows}")
+        click.echo(f"{found.exchanges:,} exchange{'' if found.exchanges == 1 else 's'}; rows: {rows}")
     if found.cases:
         click.echo(f"golden cases made of them, which are yours to retire: {', '.join(found.cases)}", err=True)
 

@@ -16,6 +16,8 @@ import click
 from proxy.cli import config_option, load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from scoring.alerts.incidents import Kind
     from scoring.alerts.rules import RuleFile
     from scoring.alerts.states import Silence
@@ -110,7 +112,7 @@ def test(config: Path | None, channel: str, severity: str | None) -> None:
     to = {one.name: one for one in channels(rules.load(load_settings(config).alerts.rules))}
     if channel not in to:
         near = difflib.get_close_matches(channel, to, n=1)
-        raise click.UsageError(f"there is no channel {channel!r}: {f'did you mean {near[0]!r}?' if near else 'there are ' + ', '.join(to)}")
+        raise click.UsageError(f"there is no channel {channel!r}: {f'did you mean {near[0]!r}?' if near else _known_channels(to)}")
     if to[channel].kind == "log":
         from proxy import logs
 
@@ -219,7 +221,7 @@ def _rule(name: str, file: RuleFile) -> str | None:
     known = [rule.name for rule in file.rules]
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
-        raise click.UsageError(f"there is no rule {name!r}: {f'did you mean {near[0]!r}?' if near else 'there are ' + ', '.join(known)}")
+        raise click.UsageError(f"there is no rule {name!r}: {f'did you mean {near[0]!r}?' if near else 'known: ' + ', '.join(known)}")
     return name
 
 
@@ -293,3 +295,7 @@ def _made_up(kind: Kind, severity: str, made_at: datetime, now: datetime) -> Any
 def _ago(text: str, now: datetime) -> str:
     hours = (now - datetime.fromisoformat(text)).total_seconds() / 3600
     return f"{hours * 60:.0f} minutes" if hours < 2 else f"{hours:.0f} hours"
+
+
+def _known_channels(names: Iterable[str]) -> str:
+    return f"known: {', '.join(names)}; [channel.NAME] in config/alerts.toml adds one (docs/channels.md)"

@@ -175,5 +175,5 @@ def _named(file: RuleFile, name: str) -> Rule:
     if rule is None:
         known = [one.name for one in file.rules]
         near = difflib.get_close_matches(name, known, n=1)
-        raise click.UsageError(f"there is no rule {name!r}: {f'did you mean {near[0]!r}?' if near else 'there are ' + ', '.join(known)}")
+        raise click.UsageError(f"there is no rule {name!r}: {f'did you mean {near[0]!r}?' if near else 'known: ' + ', '.join(known)}")
     return rule

@@ -160,7 +160,8 @@ def _from_template(config: Path | None, template: str, known: list[GoldenCase], 
 
 def _tell(seeded: Seeded) -> None:
     for one in seeded.cover if any(draft.case.split == "representative" for draft in seeded.added) else ():
-        click.echo(f"  {one['share']:>6.1%} of the traffic, {one['cases']} cases: {shown(str(one['theme']), 70)}", err=True)
+        cases = f"{one['cases']} case{'' if one['cases'] == 1 else 's'}"
+        click.echo(f"  {one['share']:>6.1%} of the traffic, {cases}: {shown(str(one['theme']), 70)}", err=True)
     for split, wanted in seeded.wanted.items():
         added = sum(one.case.split == split for one in seeded.added)
         there = seeded.there.get(split, 0)

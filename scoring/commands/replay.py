@@ -111,7 +111,7 @@ def _print(found: dict[str, Any]) -> None:
         "latency_ms",
         "error",
     ):
-        cells = [_cell(side.get(key)) for side in sides]
+        cells = [_cell(key, side.get(key)) for side in sides]
         if any(cells):
             table.add_row(key, *(Text(cell) for cell in cells))
     console.print(table)
@@ -121,7 +121,9 @@ def _print(found: dict[str, Any]) -> None:
     console.print(Text(found["sentence"]))
 
 
-def _cell(value: Any) -> str:
+def _cell(key: str, value: Any) -> str:
     if value is None or value == []:
         return ""
+    if isinstance(value, int | float) and key in ("cost_usd", "latency_ms"):
+        return f"{value:.6f}" if key == "cost_usd" else f"{value:,.0f}"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

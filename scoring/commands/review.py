@@ -59,7 +59,7 @@ def next_(config: Path | None, who: str, stream: str, as_json: bool) -> None:
     if shown is None:
         if as_json:
             click.echo("null")
-        click.echo(f"nothing waits for {who}", err=True)
+        click.echo(f"nothing waits for {who}: {MORE}", err=True)
         sys.exit(1)
     item, waiting = shown
     if as_json:
@@ -221,6 +221,7 @@ def _next(settings: Settings, who: str, stream: str, passed_over: frozenset[str]
     return None
 
 
+MORE = "`goldwash score` flags what a person should see"
 KEYS = "[p]ass  [f]ail  [c]orrect the answer  [n]ote  [v]iew all  [s]kip  [q]uit"
 
 
@@ -257,7 +258,7 @@ def _session(settings: Settings, who: str, stream: str) -> None:
                 console.print(revealed(told.verdicts, told.reasons, passed) if passed is not None else "passed on", markup=False)
                 labelled += passed is not None
                 break
-    click.echo(f"nothing more waits for {who}; {labelled} labelled", err=True)
+    click.echo(f"nothing more waits for {who}; {labelled} labelled" + ("" if labelled else f": {MORE}"), err=True)
 
 
 def _corrected(answer: str) -> Expected | None:

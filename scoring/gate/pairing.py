@@ -78,7 +78,7 @@ def check_runs(base: Results, candidate: Results) -> None:
     """Raises BadInput where the files hold different numbers of planned runs a case."""
     if base.runs() != candidate.runs():
         raise BadInput(
-            f"{base.name} has {base.runs()} runs a case and {candidate.name} has {candidate.runs()}: "
+            f"{base.name} has {base.runs()} run{'' if base.runs() == 1 else 's'} a case and {candidate.name} has {candidate.runs()}: "
             f"run both sides equally often (--repeat {max(base.runs(), candidate.runs())})"
         )
 

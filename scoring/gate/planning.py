@@ -174,5 +174,5 @@ def _judge(one: JudgeCalls) -> str:
 def _dollars(one: Plan) -> str:
     if one.cost_usd is None:
         return "what they cost is not known (no price for the model)"
-    note = f" and {one.unpriced:,} calls without a price" if one.unpriced and one.known + one.missing < one.calls else ""
+    note = f" and {_counted(one.unpriced, 'call')} without a price" if one.unpriced and one.known + one.missing < one.calls else ""
     return f"about ${one.cost_usd:.4f}{note}"

@@ -25,6 +25,7 @@ from scoring.gate.results import BadInput, Results
 from scoring.gate.results import read as read_results
 from scoring.gate.rules import Rules
 from scoring.gate.rules import load as load_rules
+from scoring.gate.standing import count
 from scoring.gate.targets.requests import prepare
 from scoring.gate.targets.variants import Variant, of_header, variants
 
@@ -80,7 +81,8 @@ def prepared(order: Order, environ: Mapping[str, str] = os.environ) -> Ready:
     repeat = order.repeat or (base.runs() if base is not None and base.rows else 1)
     if base is not None and base.rows and base.runs() != repeat:
         raise BadInput(
-            f"{base.name} has {base.runs()} runs a case and --repeat asks for {repeat}: leave --repeat out, or make the baseline anew"
+            f"{base.name} has {count(base.runs(), 'run')} a case and --repeat asks for {repeat}: "
+            "leave --repeat out, or make the baseline anew"
         )
     planned = {
         column.variant.name: tuple(

@@ -161,8 +161,10 @@ def test_one_exchange_without_a_service(tmp_path, stage):
         pass
     dry = goldwash.cli("forget", "--exchange", ids[0], "--dry-run")
     assert dry.returncode == 0, dry.stderr
-    assert dry.stdout.startswith("1 exchanges; rows: 1 in bodies, 1 in contexts, 1 in exchanges, 1 in feedback")
+    assert dry.stdout.startswith("1 exchange; rows: 1 in bodies, 1 in contexts, 1 in exchanges, 1 in feedback")
     assert holding(goldwash, LOUD)
+    nobody = goldwash.cli("forget", "--user", "nobody-here", "--dry-run")
+    assert nobody.stdout == "nothing of this is in the log\n"
     done = goldwash.cli("forget", "--exchange", f"chatcmpl-{ALICE}")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("4 exchanges")

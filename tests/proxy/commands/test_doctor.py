@@ -83,9 +83,9 @@ def test_what_the_log_does_not_know(config: Path) -> None:
     log.close()
     result = run(config)
     assert result.exit_code == 0, result.output
-    assert "openai gpt-x have no price: unknown model" in result.output
+    assert "1 exchange of openai gpt-x has no price: unknown model" in result.output
     assert "[upstreams.mine]" in result.output
-    assert "1 exchanges were lost" in result.output
+    assert "1 exchange was lost" in result.output
 
 
 def test_a_damaged_log(config: Path) -> None:

@@ -86,6 +86,7 @@ def test_a_silence_is_kept_shown_and_lifted(config: Path) -> None:
         (("silence", "errors", "--until", "2h", "--reason", "x", "--slice", "feature"), "write KEY=VALUE"),
         (("silence", "errors", "--until", "2h"), "Missing option '--reason'"),
         (("test", "hok"), "did you mean 'hook'?"),
+        (("test", "zzz"), "[channel.NAME] in config/alerts.toml adds one"),
     ],
 )
 def test_a_mistake_is_told_with_its_fix(config: Path, arguments: tuple[str, ...], wrong: str) -> None:

@@ -165,7 +165,9 @@ def test_leaving_and_an_empty_queue(desk: Desk) -> None:
     assert "0 labelled" in desk.run("--who", "ann", typed="q\n").stderr
     desk.run("label", desk.ids[0], "pass", "--who", "ann")
     desk.run("label", desk.ids[2], "pass", "--who", "ann")
-    assert "nothing waits for ann" in desk.run("next", "--who", "ann", "--json", code=1).stderr
+    said = desk.run("next", "--who", "ann", "--json", code=1).stderr
+    assert "nothing waits for ann: `goldwash score` flags what a person should see" in said
+    assert "0 labelled: `goldwash score` flags" in desk.run("--who", "ann").stderr
 
 
 WRONG = [
