@@ -1,4 +1,4 @@
-"""Hands out the board for Grafana and the rules for Prometheus that are shipped with Goldwash."""
+"""Hand out the board for Grafana and the rules for Prometheus that are shipped with Goldwash."""
 
 from __future__ import annotations
 

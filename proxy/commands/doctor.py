@@ -237,11 +237,8 @@ def _contents(access: Access) -> Iterable[Finding]:
     total = access.rows("SELECT count(*) AS n, count(*) FILTER (ending = 'lost') AS lost FROM exchanges")[0]
     yield Finding("ok", f"the log holds {_exchanges(total['n'])}")
     if total["lost"]:
-        yield Finding(
-            "note",
-            f"{_exchanges(total['lost'])} {'was' if total['lost'] == 1 else 'were'} lost when a worker died",
-            "goldwash verify says when",
-        )
+        were = "was" if total["lost"] == 1 else "were"
+        yield Finding("note", f"{_exchanges(total['lost'])} {were} lost when a worker died", "goldwash verify says when")
     for row in access.rows(_UNPRICED):
         where = f"{row['provider']} {row['model'] or '(no model)'}"
         have = "has" if row["n"] == 1 else "have"

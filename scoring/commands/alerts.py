@@ -1,4 +1,4 @@
-"""Watches production: shows the alert rules, replays and tunes them on what has been, silences them, tries their channels."""
+"""Show the alert rules and what fires, replay and tune them on what has been, silence them, try their channels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the judges against people's labels in the log: agreement with intervals, drift on frozen anchors, and what is stale."""
+"""Hold the judges against people's labels in the log: agreement with intervals, drift on frozen anchors, and what is stale."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Estimates a failure rate from judged and partly labelled rows in a file, with an interval that holds although the judge errs."""
+"""Estimate a failure rate from judged and partly labelled rows in a file, with an interval that holds although the judge errs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sends the log to other tools: exchanges, scores and metrics to an OpenTelemetry receiver."""
+"""Send the log to other tools: exchanges, scores and metrics to an OpenTelemetry receiver."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps the golden set: candidates from the log, confirmed, retired, exported to other tools and imported from them."""
+"""Keep the golden set: candidates from the log, confirmed, retired, exported to other tools and imported from them."""
 
 from __future__ import annotations
 

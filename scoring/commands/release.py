@@ -1,4 +1,4 @@
-"""Says what shipped, keeps the bundle that justified it, and shows how it did: mark, sample, evidence, review, gap."""
+"""Say what shipped, keep the bundle that justified it, and show how it did: mark, sample, evidence, review, gap."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shows a person what was flagged and what was drawn at random, one after the other, and takes labels."""
+"""Show a person what was flagged and what was drawn at random, one after the other, and take labels."""
 
 from __future__ import annotations
 

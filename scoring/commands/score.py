@@ -1,4 +1,4 @@
-"""Scores a day: checks on everything, judges on a sample, flags for people, and a report for the morning."""
+"""Score a day: checks on everything, judges on a sample, flags for people, and a report for the morning."""
 
 from __future__ import annotations
 

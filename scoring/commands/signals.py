@@ -1,4 +1,4 @@
-"""Computes what users show without saying it, and measures how far that agrees with what they say."""
+"""Compute what users show without saying it, and measure how far that agrees with what they say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Watches production: alert rules, notifications and exports, run beside the log service until it is told to stop."""
+"""Watch production without `up`: alert rules, notifications and exports, beside a log service until it is told to stop."""
 
 from __future__ import annotations
 
