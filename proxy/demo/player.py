@@ -168,8 +168,9 @@ def _next_thing(proxy_url: str, data_dir: Path | None) -> str:
         "\n[bold]Next[/], while this runs, ask what went wrong, in another terminal:\n"
         f'  GOLDWASH_DATA_DIR={data_dir} .venv/bin/goldwash sql "{NEXT}"\n'
     )
+    first = "stop this, " if data_dir else ""  # without anybody watching it has ended by itself
     return (look if data_dir else "") + (
-        "\n[bold]Your own traffic[/]: stop this, run scripts/up, and point an SDK at it; your key stays where it is:\n"
+        f"\n[bold]Your own traffic[/]: {first}run scripts/up, and point an SDK at it; your key stays where it is:\n"
         f"  export OPENAI_BASE_URL={proxy_url}/openai/v1\n"
         f"  export ANTHROPIC_BASE_URL={proxy_url}/anthropic\n"
     )
