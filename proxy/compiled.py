@@ -49,6 +49,7 @@ MODULES: Final = (
     "proxy.log.ingest",
     "proxy.log.intake",
     "proxy.log.metadata",
+    "proxy.log.open_exchanges",
     "proxy.log.redaction",
     "proxy.log.rows",
     "proxy.log.segments",
