@@ -172,7 +172,7 @@ def summary(figures: dict[str, float]) -> dict[str, float]:
     found = {
         "rows_written": figures.get("goldwash_rows_written_total", 0.0),
         "under_way": figures.get("goldwash_exchanges_active", 0.0),
-        "behind_seconds": figures.get("goldwash_log_lag_seconds", 0.0),
+        "behind_seconds": _lag(figures),
         "spool_mb": figures.get("goldwash_spool_bytes", 0.0) / 1e6,
         "shed": figures.get("goldwash_shed_total", 0.0),
         "load_errors": figures.get("goldwash_load_errors_total", 0.0),
@@ -181,10 +181,16 @@ def summary(figures: dict[str, float]) -> dict[str, float]:
     return {name: round(value) for name, value in found.items()}
 
 
+def _lag(figures: dict[str, float]) -> float:
+    """Seconds; before its first round the log counts from 1970, which says nothing."""
+    lag = figures.get("goldwash_log_lag_seconds", 0.0)
+    return lag if lag < 1e9 else 0.0
+
+
 def sentence(figures: dict[str, float]) -> str:
     """How it goes, in a line."""
     rows = figures.get("goldwash_rows_written_total", 0)
-    lag = figures.get("goldwash_log_lag_seconds", 0)
+    lag = _lag(figures)
     active = figures.get("goldwash_exchanges_active", 0)
     unpriced = figures.get("goldwash_stored_without_price", 0)
     is_late = lag >= STEP_SECONDS  # the loader looks for more every few seconds: the age of its last look is no delay

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -211,8 +212,8 @@ def show(outcomes: list[Outcome]) -> None:
     if told is not None:
         with_more = told.path.parent / HELD_AGAINST / told.path.name  # the baseline with the runs that were added to it
         base = with_more if with_more.is_file() else told.base and told.base.name
-        against = f" --base {base}" if base else ""
-        click.echo(f"question, answers and why of each case: goldwash gate report {told.path}{against}")
+        command = ["goldwash", "gate", "report", str(told.path), *(["--base", str(base)] if base else [])]
+        click.echo(f"question, answers and why of each case: {shlex.join(command)}")
 
 
 def _update(ready: Ready, outcomes: list[Outcome]) -> None:

@@ -89,7 +89,9 @@ class Verdict:
 
     def as_json(self) -> dict[str, Any]:
         """Everything, as JSON values."""
-        return {"exit_code": self.exit_code, **asdict(self)}
+        told = asdict(self)
+        del told["few"]
+        return {"exit_code": self.exit_code, "warning": self.warning, **told}
 
 
 def outcome_of(rulings: tuple[Ruling, ...], *, strict: bool) -> tuple[Outcome, bool]:

@@ -34,6 +34,7 @@ def test_idle_says_nothing():
     """Neither what stood there at the start nor a lag that comes and goes is news, however long it takes."""
     pulse = Pulse(0.0)
     left = {"goldwash_stored_without_price": 7.0, "goldwash_shed_total": 2.0}
+    assert not pulse.is_due(page(lag=1.8e9, **left), 0.0), "the log has not looked for anything yet"
     assert not any(pulse.is_due(page(lag=0.1 * (now % 30), **left), float(now)) for now in range(0, 3600, 2))
 
 
