@@ -43,6 +43,7 @@ class Pool:
         self.open = 0  # connections and dials under way
         self.dialled = 0
         self.reused = 0
+        self.abrupt = False  # whether the upstream has closed a connection just after an answer, without announcing it
 
     def acquire(self, exchange: LiveExchange) -> UpstreamConnection | None:
         """A connection for the exchange, or None: then `exchange.connected` or `exchange.unreachable` is called later."""
@@ -52,6 +53,7 @@ class Pool:
             if connection.still_open():
                 self.reused += 1
                 return connection
+            self.lost(connection)
             connection.close()
         if self.open < self._limit:
             self._dial(exchange)
@@ -82,7 +84,13 @@ class Pool:
         if connection.idle:
             with contextlib.suppress(ValueError):
                 self._idle.remove(connection)
+                self.lost(connection)
         self._next()
+
+    def lost(self, connection: UpstreamConnection) -> None:
+        """Note that the upstream closed a connection behind our back: one that does so within a second or two is not trusted again."""
+        if self.lane.tick - connection.rested_since <= 1:
+            self.abrupt = True
 
     def _next(self) -> None:
         while self._waiting and self.open < self._limit:

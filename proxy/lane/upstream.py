@@ -94,11 +94,12 @@ class UpstreamConnection(asyncio.Protocol):
     def still_open(self) -> bool:
         """Whether the upstream has not closed it behind our back: one look at the socket, a microsecond, nothing is consumed.
 
-        One that has kept it before, and answered on it within this second, is not looked at: the event loop has just done so.
+        One that has kept it before, and answered on it within this second, is not looked at: the event loop has just done so. Of an
+        upstream that was once seen to close right behind an answer, all are.
         """
         if self.transport.is_closing():
             return False
-        if self.served >= PROVEN and self.rested_since == self.pool.lane.tick:
+        if self.served >= PROVEN and self.rested_since == self.pool.lane.tick and not self.pool.abrupt:
             return True
         if self._look is None:
             # Over TLS bytes may rest unread that are no answer (session tickets); without it nobody has asked for any.
@@ -131,6 +132,8 @@ class UpstreamConnection(asyncio.Protocol):
         elif self._state == _TUNNEL and isinstance(exchange, WebSocketExchange):
             exchange.tunnel_closed_by_upstream()
         else:
+            if self._state == _HEAD and self.served:
+                self.pool.lost(self)
             exchange.upstream_lost(exc, begun=bool(self._held) or self._state != _HEAD)
 
     def pause_writing(self) -> None:
