@@ -59,6 +59,7 @@ class Watch:
         output = self.goldwash.output()
         assert '"fault"' not in output, [line for line in output.splitlines() if '"fault"' in line][:3]
         assert "child_died" not in output
+        assert "child_starts_again" not in output
         self.goldwash.flush()
         verified = self.goldwash.cli("verify", "--max-lost", "0", "--json")
         assert verified.returncode == 0, verified.stdout
