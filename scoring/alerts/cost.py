@@ -62,6 +62,11 @@ def _spread(logs: Sequence[float], middle: float) -> float:
     return stdev(logs) if len(logs) < ROBUST_FROM else 1.4826 * median(abs(one - middle) for one in logs)
 
 
+def _log(day: Spent) -> float:
+    """Of the cost of a task; taken apart, since a quotient may be too small for a number."""
+    return math.log(day.cost_usd) - math.log(day.tasks)
+
+
 @dataclass(frozen=True, slots=True)
 class _Look:
     length: timedelta
@@ -78,12 +83,12 @@ def _look(rule: Cost, window: Window) -> _Look | None:
     days = [day for day in window.before if day.tasks >= rule.min_count and day.cost_usd > 0]
     if window.now.tasks < rule.min_count or window.now.cost_usd <= 0 or len(days) < FEWEST_DAYS:
         return None
-    logs = [math.log(day.cost_usd / day.tasks) for day in days]
+    logs = [_log(day) for day in days]
     middle = median(logs)
     usual = math.exp(middle)  # the middle day: a step up does not become its own baseline within the week
     value = window.now.cost_usd / window.now.tasks
     spread = max(_spread(logs, middle), LEAST_SPREAD) * math.sqrt(1 + 1 / len(days))
-    rise = math.log(value / usual)
+    rise = _log(window.now) - middle
     same_day = window.before[-WEEK].tasks if len(window.before) >= WEEK else 0
     others = same_day or sum(day.tasks for day in days) / len(days)
     moved = window.now.tasks / others - 1

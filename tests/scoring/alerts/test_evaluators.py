@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scoring.alerts import burn, cost, divergence, errors, latency
@@ -149,6 +149,8 @@ def test_the_weekday_before_is_what_volume_is_held_to():
 
 
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.integers(0, 5000)), min_size=1, max_size=9))
+@example([(5e-324, 50), (1.0, 50), (1.0, 50), (1.0, 50)])
+@example([(1.0, 50), (1.0, 50), (1.0, 50), (5e-324, 50)])
 def test_cost_never_breaks(days):
     """Free days, empty days, any order: a reading, and none that fires on a fall."""
     made = [Spent(value, tasks) for value, tasks in days]
