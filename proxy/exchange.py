@@ -6,9 +6,10 @@ Unknown is None, never 0. Token words follow the OpenTelemetry `gen_ai.*` conven
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+
+from proxy.frozen import frozen
 
 
 class Ending(StrEnum):
@@ -21,7 +22,7 @@ class Ending(StrEnum):
     LOST = "lost"  # accepted, and the worker died: what had arrived is kept
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(frozen=True, slots=True)
 class Captured:
     """One exchange as the lane saw it: facts and the bytes that passed, nothing understood yet.
 
@@ -44,7 +45,7 @@ class Captured:
     accepted_at_ns: int = 0  # Unix time, ns
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(frozen=True, slots=True)
 class Usage:
     """Tokens and other billed units of one exchange; None = the provider did not say.
 
@@ -73,7 +74,7 @@ class Usage:
     raw: str | None = None  # the provider's own usage object(s) as JSON text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(frozen=True, slots=True)
 class ToolCall:
     """One tool call the answer asks the client to make (server-side tools are no tool calls)."""
 
@@ -82,7 +83,7 @@ class ToolCall:
     arguments: str  # the provider's text where it sends text, else its JSON
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(frozen=True, slots=True)
 class Turn:
     """One response inside a WebSocket session."""
 
@@ -93,7 +94,7 @@ class Turn:
     output_text: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(frozen=True, slots=True)
 class Reading:
     """What a dialect's reader found in one exchange. Everything is optional: an unknown dialect gives an empty reading."""
 
