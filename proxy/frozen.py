@@ -1,7 +1,7 @@
 """Frozen dataclasses that cost no more than others: the type checker holds them frozen, at run time nothing does.
 
-`dataclass(frozen=True)` sets each field through a call of `object.__setattr__`: 2.2 µs for one of thirty fields, and three of them a row. All
-code here is checked by mypy --strict, which refuses an assignment to a field wherever it stands.
+`dataclass(frozen=True)` sets each field through a call of `object.__setattr__`: 2.2 µs for one of thirty fields, and three of them a row.
+All code here is checked by mypy --strict, which refuses an assignment to a field wherever it stands.
 """
 
 from __future__ import annotations
@@ -19,5 +19,5 @@ else:
     Kind = TypeVar("Kind")
 
     def frozen(*, frozen: bool, slots: bool) -> Callable[[type[Kind]], type[Kind]]:
-        """The decorator `dataclass(frozen=True, slots=True)`: equal and hashed by value like it, with an `__init__` at a ninth of the cost."""
+        """As `dataclass(frozen=True, slots=True)`: equal and hashed by value, with an `__init__` at a ninth of the cost."""
         return dataclass(slots=slots, unsafe_hash=frozen)

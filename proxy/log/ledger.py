@@ -203,7 +203,7 @@ _LINES: Final = """
         coalesce(l.shed, 0) AS shed, coalesce(l.open, 0) AS open, coalesce(r.rows, 0) AS rows, coalesce(x.rows, 0) AS expired
     FROM (SELECT * FROM ledger_daily WHERE {days}) l
     FULL JOIN (
-        SELECT CAST(accepted_at AT TIME ZONE 'UTC' AS DATE) AS day, host, worker, count(*) AS rows
+        SELECT CAST(make_timestamp(epoch_us(accepted_at)) AS DATE) AS day, host, worker, count(*) AS rows
         FROM exchanges WHERE {times} GROUP BY ALL) r ON r.day = l.day AND r.host = l.host AND r.worker = l.worker
     LEFT JOIN (SELECT day, host, worker, CAST(sum(rows) AS BIGINT) AS rows FROM expired GROUP BY ALL) x
         ON x.day = l.day AND x.host = l.host AND x.worker = l.worker

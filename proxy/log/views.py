@@ -1,4 +1,8 @@
-"""Ready-made views over the log: what most people ask first. Made anew at each start, so that they are never old."""
+"""Ready-made views over the log: what most people ask first. Made anew at each start, so that they are never old.
+
+Days and hours are UTC and reckoned from microseconds: `AT TIME ZONE` and `date_trunc` of a time with a zone ask a calendar library for each
+row, which took two thirds of a view's time, and ten times as long where a view is asked for a few days.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,8 @@ VIEWS: Final = {
             request_body_coding, response_body_coding
         FROM large_bodies WHERE exchange_id IS NOT NULL""",
     "cost_daily": """
-        SELECT CAST(accepted_at AT TIME ZONE 'UTC' AS DATE) AS day, provider, coalesce(response_model, request_model) AS model,
+        SELECT CAST(make_timestamp(epoch_us(accepted_at)) AS DATE) AS day,
+            provider, coalesce(response_model, request_model) AS model,
             feature, purpose, count(*) AS exchanges, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
             sum(cache_read_tokens) AS cache_read_tokens, sum(cache_write_tokens) AS cache_write_tokens,
             sum(reasoning_tokens) AS reasoning_tokens, sum(cost_usd) AS cost_usd,
@@ -27,7 +32,8 @@ VIEWS: Final = {
         ) r ON r.repriced_id = exchange_id
         GROUP BY ALL""",
     "latency_hourly": """
-        SELECT date_trunc('hour', accepted_at) AS hour, provider, coalesce(response_model, request_model) AS model, is_stream,
+        SELECT make_timestamptz(epoch_us(accepted_at) // 3600000000 * 3600000000) AS hour,
+            provider, coalesce(response_model, request_model) AS model, is_stream,
             count(*) AS exchanges, quantile_cont(duration_ms, 0.5) AS p50_ms, quantile_cont(duration_ms, 0.95) AS p95_ms,
             quantile_cont(duration_ms, 0.99) AS p99_ms, quantile_cont(time_to_first_chunk_ms, 0.5) AS first_chunk_p50_ms,
             quantile_cont(time_to_first_chunk_ms, 0.95) AS first_chunk_p95_ms,
@@ -35,11 +41,13 @@ VIEWS: Final = {
                 AS output_tokens_per_second
         FROM exchanges WHERE ending = 'complete' GROUP BY ALL""",
     "errors_hourly": """
-        SELECT date_trunc('hour', accepted_at) AS hour, provider, ending, status, error_type, count(*) AS exchanges,
+        SELECT make_timestamptz(epoch_us(accepted_at) // 3600000000 * 3600000000) AS hour,
+            provider, ending, status, error_type, count(*) AS exchanges,
             any_value(error_message) AS example
         FROM exchanges WHERE ending <> 'complete' OR status >= 400 OR error_type IS NOT NULL GROUP BY ALL""",
     "quality_daily": """
-        SELECT CAST(e.accepted_at AT TIME ZONE 'UTC' AS DATE) AS day, e.feature, coalesce(e.response_model, e.request_model) AS model,
+        SELECT CAST(make_timestamp(epoch_us(e.accepted_at)) AS DATE) AS day,
+            e.feature, coalesce(e.response_model, e.request_model) AS model,
             s.name, s.kind, s.fingerprint, count(*) AS scores, count(*) FILTER (s.passed) AS passed,
             count(*) FILTER (NOT s.passed) AS failed, count(*) FILTER (s.unscored IS NOT NULL) AS unscored,
             avg(s.value) AS mean_value, sum(s.cost_usd) AS cost_usd

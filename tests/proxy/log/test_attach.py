@@ -148,6 +148,25 @@ def test_a_lake_needs_its_data_path(tmp_path: Path):
     assert "hunter2" not in str(told.value)
 
 
+def test_days_and_hours_of_views_are_utc(room):
+    """Whatever zone a client has set; the last microsecond of an hour or day belongs to it."""
+    times = ["2026-02-28 23:59:59.999999", "2026-03-01 00:00:00", "2026-11-21 10:59:59.999999", "2026-11-21 11:00:00"]
+    cursor = room.log.cursor()
+    cursor.execute(
+        "INSERT INTO exchanges (exchange_id, accepted_at, ending) SELECT uuid(), unnest(?::TIMESTAMP[]) AT TIME ZONE 'UTC', 'partial'",
+        [times],
+    )
+    for zone in ("UTC", "Asia/Kolkata", "America/St_Johns"):
+        cursor.execute(f"SET TimeZone = '{zone}'")
+        days = "SELECT CAST(accepted_at AT TIME ZONE 'UTC' AS DATE) AS day, count(*) FROM exchanges GROUP BY ALL ORDER BY ALL"
+        assert cursor.execute("SELECT day, exchanges FROM cost_daily ORDER BY ALL").fetchall() == cursor.execute(days).fetchall()
+        hours = "SELECT date_trunc('hour', accepted_at AT TIME ZONE 'UTC') AS hour FROM exchanges GROUP BY ALL ORDER BY ALL"
+        told = "SELECT hour AT TIME ZONE 'UTC' FROM errors_hourly ORDER BY ALL"
+        assert cursor.execute(told).fetchall() == cursor.execute(hours).fetchall()
+    cursor.execute("SET TimeZone = 'UTC'")
+    cursor.close()
+
+
 def test_the_views_answer(room):
     """Each ready-made view can be asked, empty and with rows."""
     for view in VIEWS:
