@@ -79,6 +79,8 @@ class LiveExchange(SpooledExchange):
             return
         self.upstream = connection
         connection.start(self)
+        if self.client is not None and self.client.is_full:  # of answers before this one, which it asked for in a row
+            connection.pause()
         connection.transport.write(data)
 
     def pass_request(self, piece: bytes, framed: bytes, *, whole: bool) -> None:
@@ -128,6 +130,8 @@ class LiveExchange(SpooledExchange):
         self.upstream = connection
         self.moved = self.lane.tick
         connection.start(self)
+        if self.client is not None and self.client.is_full:
+            connection.pause()
         connection.transport.write(b"".join(self._to_send))
         self._to_send.clear()
         if self.client is not None:
@@ -238,7 +242,7 @@ class LiveExchange(SpooledExchange):
         if self.lane.finishes_for_gone_clients and self.request_sent:
             self.lane.orphans.add(self)
             if self.upstream is not None:
-                self.upstream.transport.resume_reading()
+                self.upstream.resume()
             return
         self._drop_upstream()
         self._finish(Ending.CLIENT_GONE, "client_gone", "the client hung up before the end of the answer")
@@ -346,9 +350,9 @@ class LiveExchange(SpooledExchange):
     def client_full(self) -> None:
         """The client takes no more for now: stop reading from the upstream."""
         if self.upstream is not None:
-            self.upstream.transport.pause_reading()
+            self.upstream.pause()
 
     def client_ready(self) -> None:
         """The client takes more again."""
         if self.upstream is not None:
-            self.upstream.transport.resume_reading()
+            self.upstream.resume()

@@ -66,7 +66,20 @@ class ResponseHead:
 class UpstreamConnection(asyncio.Protocol):
     """See the module. States: idle, the head of an answer, one of its body's framings, or a WebSocket tunnel."""
 
-    __slots__ = ("_decoder", "_held", "_left", "_look", "_reusable", "_state", "exchange", "pool", "rested_since", "served", "transport")
+    __slots__ = (
+        "_decoder",
+        "_held",
+        "_left",
+        "_look",
+        "_paused",
+        "_reusable",
+        "_state",
+        "exchange",
+        "pool",
+        "rested_since",
+        "served",
+        "transport",
+    )
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
@@ -80,6 +93,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._decoder: ChunkedDecoder | None = None
         self._look: select.poll | None = None
         self._reusable = True
+        self._paused = False
 
     # the connection's own life
 
@@ -143,6 +157,18 @@ class UpstreamConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         if self.exchange is not None:
             self.exchange.upstream_ready()
+
+    def pause(self) -> None:
+        """Read nothing more for now: the client takes no more."""
+        if not self._paused:
+            self._paused = True
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again."""
+        if self._paused:
+            self._paused = False
+            self.transport.resume_reading()
 
     # one exchange
 
@@ -298,6 +324,8 @@ class UpstreamConnection(asyncio.Protocol):
         if self.served == 1:
             self.pool.proven(self)
         if self._reusable and exchange.request_sent and not self.transport.is_closing():
+            if self._paused:  # the last bytes were more than the client took: that is no matter of the next exchange
+                self.resume()
             self.pool.release(self)
         else:
             self.transport.abort() if exchange.request_sent else self.transport.close()

@@ -169,3 +169,38 @@ def test_client_gone_frees_a_connection_that_others_wait_for(goldwash: Goldwash,
         client.send(request("GET", "/narrow/next"))
         hog.reset()
         assert bytes(client.answer().body) == b"ok"
+
+
+def test_a_connection_that_served_a_slow_client_serves_the_next(goldwash: Goldwash, stage: Upstream) -> None:
+    """Reading from the upstream was stopped for want of room at the client just when the answer ended: it goes on for the next request."""
+    stage.on("/short", answer(200, [], b"here"))
+    for round_ in range(30):
+        size = 4 * MB + round_ * 20_000
+        stage.on("/long", answer(200, [], bytes(size)))
+        with Client(goldwash.port, timeout=20, receive_buffer=4096) as slow:
+            slow.send(request("GET", "/stage/long", []))
+            time.sleep(0.05)
+            assert len(slow.answer("GET").body) == size
+        with Client(goldwash.port, timeout=10) as client:
+            client.send(request("GET", "/stage/short", []))
+            assert client.answer("GET").body == b"here"
+
+
+def test_requests_in_a_row_of_a_client_that_does_not_read(goldwash: Goldwash, stage: Upstream) -> None:
+    """Answers asked for in a row, of which none is read, stay at the upstream, and arrive whole once the client reads."""
+    (worker,) = goldwash.pids("worker")
+    before = memory_of(worker)
+    size, times = 16 * MB, 16
+    stage.on("/row", lambda _: Answer(flood(size)))
+    done, seen = threading.Event(), [before]
+    watcher = threading.Thread(target=peak_of, args=(worker, done, seen))
+    watcher.start()
+    try:
+        with Client(goldwash.port, timeout=60, receive_buffer=65536) as client:
+            client.send(request("GET", "/stage/row") * times)
+            time.sleep(1.5)
+            assert [len(client.answer().body) for _ in range(times)] == [size] * times
+    finally:
+        done.set()
+        watcher.join()
+    assert max(seen) - before < ALLOWED

@@ -126,6 +126,7 @@ class Upstream:
         self.port: int = self._socket.getsockname()[1]
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._up = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upstream", daemon=True)
 
     @property
@@ -160,12 +161,14 @@ class Upstream:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._up.wait(10)  # a test may be over before the thread has begun
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         server = self._loop.run_until_complete(asyncio.start_server(self._serve, sock=self._socket, ssl=self._tls, limit=1 << 20))
+        self._up.set()
         self._loop.run_forever()
         server.close()
         for task in [*self._tasks, *asyncio.all_tasks(self._loop)]:
