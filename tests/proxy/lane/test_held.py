@@ -57,7 +57,7 @@ def test_a_signed_request_waits_for_the_disk_too() -> None:
         capture=SimpleNamespace(syncs_each=True, when_synced=synced.append),
         pool=lambda _: SimpleNamespace(acquire=lambda _: connection),
     )
-    client: Any = SimpleNamespace(resume_reading=lambda: None)
+    client: Any = SimpleNamespace(resume_reading=lambda: None, is_full=False)
     tee = Tee(1 << 20, keep=True, whole=True)
     exchange = LiveExchange(lane, client, cast("Any", None), 0, tee, tee)
     exchange.hold(signed(), b"{}", b"{}", whole=True)
