@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -66,25 +67,31 @@ def peak_of(pid: int, until: threading.Event, found: list[int]) -> None:
         found.append(memory_of(pid))
 
 
-def test_client_that_does_not_read(goldwash: Goldwash, stage: Upstream) -> None:
-    """200 MB for a client that reads nothing stay at the upstream, and arrive whole once it reads."""
+@contextlib.contextmanager
+def no_more_memory(goldwash: Goldwash) -> Iterator[None]:
+    """The worker's memory stays where it was, but for what is ALLOWED, while the block lasts."""
     (worker,) = goldwash.pids("worker")
     before = memory_of(worker)
-    size = 200 * MB
-    stage.on("/flood", lambda _: Answer(flood(size)))
     done, seen = threading.Event(), [before]
     watcher = threading.Thread(target=peak_of, args=(worker, done, seen))
     watcher.start()
     try:
-        with Client(goldwash.port, timeout=60, receive_buffer=65536) as client:
-            client.send(request("GET", "/stage/flood"))
-            time.sleep(1.5)
-            got = client.answer()
-            assert len(got.body) == size
+        yield
     finally:
         done.set()
         watcher.join()
     assert max(seen) - before < ALLOWED
+
+
+def test_client_that_does_not_read(goldwash: Goldwash, stage: Upstream) -> None:
+    """200 MB for a client that reads nothing stay at the upstream, and arrive whole once it reads."""
+    size = 200 * MB
+    stage.on("/flood", lambda _: Answer(flood(size)))
+    with no_more_memory(goldwash), Client(goldwash.port, timeout=60, receive_buffer=65536) as client:
+        client.send(request("GET", "/stage/flood"))
+        time.sleep(1.5)
+        got = client.answer()
+        assert len(got.body) == size
 
 
 def test_upstream_that_does_not_read(goldwash: Goldwash, stage: Upstream) -> None:
@@ -188,19 +195,9 @@ def test_a_connection_that_served_a_slow_client_serves_the_next(goldwash: Goldwa
 
 def test_requests_in_a_row_of_a_client_that_does_not_read(goldwash: Goldwash, stage: Upstream) -> None:
     """Answers asked for in a row, of which none is read, stay at the upstream, and arrive whole once the client reads."""
-    (worker,) = goldwash.pids("worker")
-    before = memory_of(worker)
     size, times = 16 * MB, 16
     stage.on("/row", lambda _: Answer(flood(size)))
-    done, seen = threading.Event(), [before]
-    watcher = threading.Thread(target=peak_of, args=(worker, done, seen))
-    watcher.start()
-    try:
-        with Client(goldwash.port, timeout=60, receive_buffer=65536) as client:
-            client.send(request("GET", "/stage/row") * times)
-            time.sleep(1.5)
-            assert [len(client.answer().body) for _ in range(times)] == [size] * times
-    finally:
-        done.set()
-        watcher.join()
-    assert max(seen) - before < ALLOWED
+    with no_more_memory(goldwash), Client(goldwash.port, timeout=60, receive_buffer=65536) as client:
+        client.send(request("GET", "/stage/row") * times)
+        time.sleep(1.5)
+        assert [len(client.answer().body) for _ in range(times)] == [size] * times
