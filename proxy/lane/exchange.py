@@ -79,8 +79,6 @@ class LiveExchange(SpooledExchange):
             return
         self.upstream = connection
         connection.start(self)
-        if self.client is not None and self.client.is_full:  # of answers before this one, which it asked for in a row
-            connection.pause()
         connection.transport.write(data)
 
     def pass_request(self, piece: bytes, framed: bytes, *, whole: bool) -> None:
@@ -130,8 +128,6 @@ class LiveExchange(SpooledExchange):
         self.upstream = connection
         self.moved = self.lane.tick
         connection.start(self)
-        if self.client is not None and self.client.is_full:
-            connection.pause()
         connection.transport.write(b"".join(self._to_send))
         self._to_send.clear()
         if self.client is not None:

@@ -178,6 +178,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._state = _HEAD
         self._held = b""
         self._reusable = True
+        if exchange.client is not None and exchange.client.is_full:  # of answers before this one, which it asked for in a row
+            self.pause()
 
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange

@@ -93,8 +93,7 @@ def _rows(db: duckdb.DuckDBPyConnection, slice_: tuple[datetime, datetime]) -> i
         list(slice_),
     )
     db.execute(f"DELETE FROM turns WHERE exchange_id IN (SELECT exchange_id FROM exchanges WHERE {among})", list(slice_))  # noqa: S608
-    for table in TABLES:
-        db.execute(f"DELETE FROM {table} WHERE {among}", list(slice_))  # noqa: S608
+    _bodies(db, slice_)
     return _count(db.execute(f"DELETE FROM exchanges WHERE {among}", list(slice_)))  # noqa: S608
 
 
